@@ -1,0 +1,65 @@
+package datadog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strings"
+)
+
+// Keys authenticate a call: an API key with an application key, or a bearer
+// token alone (a personal or service access token, or an OAuth access token).
+// See https://docs.datadoghq.com/api/latest/authentication/.
+type Keys struct {
+	API, Application Secret
+	Token            Secret
+}
+
+// Check reports what is missing from the keys, or wrong with them.
+func (k *Keys) Check() error {
+	for name, key := range map[string]Secret{"API key": k.API, "application key": k.Application, "bearer token": k.Token} {
+		if text, ok := key.open().(string); ok && strings.ContainsFunc(text, notInKey) {
+			return fmt.Errorf("the %s holds a space, a line break or another character that no key has", name)
+		}
+	}
+	switch {
+	case k.Token.IsZero() && k.API.IsZero() && k.Application.IsZero():
+		return errors.New("there are no Datadog keys: give an API key with an application key, or a bearer token")
+	case !k.Token.IsZero() && !(k.API.IsZero() && k.Application.IsZero()):
+		return errors.New("there is a bearer token and a key too: give one or the other")
+	case k.Token.IsZero() && k.Application.IsZero():
+		return errors.New("the application key is missing: an API key alone may not change an integration config")
+	case k.Token.IsZero() && k.API.IsZero():
+		return errors.New("the API key is missing: an application key is sent together with one")
+	}
+	return nil
+}
+
+func notInKey(r rune) bool { return r <= ' ' || r > '~' }
+
+// Equal reports whether k and other hold the same keys.
+func (k *Keys) Equal(other *Keys) bool { return reflect.DeepEqual(k.opened(), other.opened()) }
+
+func (k *Keys) opened() []any { return []any{k.API.open(), k.Application.open(), k.Token.open()} }
+
+func (k *Keys) authenticate(header http.Header) {
+	if !k.Token.IsZero() {
+		header.Set("Authorization", fmt.Sprint("Bearer ", k.Token.open()))
+		return
+	}
+	header.Set("DD-API-KEY", fmt.Sprint(k.API.open()))
+	header.Set("DD-APPLICATION-KEY", fmt.Sprint(k.Application.open()))
+}
+
+// KeySource provides the keys for a call. It is asked before each call with
+// refused nil, and once more within the call, with the keys it gave, when
+// Datadog answers 401 or 403 to them. To answer with refused itself means that
+// there are no other keys.
+type KeySource func(ctx context.Context, refused *Keys) (*Keys, error)
+
+// Fixed is the source of keys that never change.
+func Fixed(keys Keys) KeySource {
+	return func(context.Context, *Keys) (*Keys, error) { return &keys, nil }
+}

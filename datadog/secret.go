@@ -1,0 +1,61 @@
+package datadog
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+)
+
+const redacted = "[secret]"
+
+// Secret holds a value that must not leak: text, or any JSON value. However it
+// is printed, logged or marshalled, alone or inside another value, it shows as
+// "[secret]". Only this package can read it, and it does so in two places:
+// where a request body is written, and where a request is authenticated.
+//
+// The value sits behind a pointer because fmt cannot call methods on
+// unexported fields: there it prints what it finds, which is then an address.
+type Secret struct{ value *any }
+
+// NewSecret seals a value: a string, or what encoding/json decodes to.
+func NewSecret(value any) Secret { return Secret{&value} }
+
+// IsZero reports whether s holds nothing, or an empty text.
+func (s Secret) IsZero() bool { return s.value == nil || *s.value == "" }
+
+// Format redacts s under every verb of fmt.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// LogValue redacts s in slog.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalJSON redacts s in JSON.
+func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+
+// MarshalText redacts s in every other text encoding.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// UnmarshalText seals a text, so that a Secret can be read from the environment.
+func (s *Secret) UnmarshalText(text []byte) error {
+	*s = NewSecret(string(text))
+	return nil
+}
+
+func (s Secret) open() any {
+	if s.value == nil {
+		return nil
+	}
+	return *s.value
+}
+
+// Secrets is the `secrets` object of an integration config: Datadog's keys,
+// which are public, and their values, which are not.
+type Secrets map[string]Secret
+
+func (s Secrets) open() map[string]any {
+	opened := make(map[string]any, len(s))
+	for key, secret := range s {
+		opened[key] = secret.open()
+	}
+	return opened
+}

@@ -1,0 +1,48 @@
+package datadog
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Sites are Datadog's sites; the API of each is at https://api.{site}.
+// See https://docs.datadoghq.com/getting_started/site/.
+var Sites = []string{
+	"datadoghq.com", "us3.datadoghq.com", "us5.datadoghq.com", "ap1.datadoghq.com", "ap2.datadoghq.com",
+	"uk1.datadoghq.com", "datadoghq.eu", "ddog-gov.com", "us2.ddog-gov.com",
+}
+
+// SiteURL is the address of a site's API. A site that is not among Sites is
+// refused: credentials are sent there.
+func SiteURL(site string) (*url.URL, error) {
+	if !slices.Contains(Sites, site) {
+		return nil, fmt.Errorf("%q is not a Datadog site; use one of %s", site, strings.Join(Sites, ", "))
+	}
+	return &url.URL{Scheme: "https", Host: "api." + site}, nil
+}
+
+// ParseURL reads an address that stands in for a site's API, such as a private
+// link's or a proxy's. It must be https, or http to a loopback host, and may
+// have a base path.
+func ParseURL(address string) (*url.URL, error) {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil:
+		return nil, errors.New("is not a URL")
+	case u.Host == "" || u.Opaque != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return nil, errors.New("must be https://host, with a port and a base path if need be, and nothing else")
+	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
+		return u, nil
+	default:
+		return nil, errors.New("must be https, or http to a loopback host")
+	}
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
