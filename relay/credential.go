@@ -1,0 +1,118 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
+	"github.com/aws/smithy-go"
+
+	"credential-relay/datadog"
+)
+
+const current = "AWSCURRENT"
+
+// Credential is one version of a source. What it holds can be had in one way
+// only: as the Datadog secrets that fields picks from it. A func shows nothing
+// of it when printed or logged, and cannot be marshalled.
+type Credential struct {
+	Source    Source // with the full ARN, of a secret
+	VersionID string
+	Secrets   func(fields []Field) (datadog.Secrets, error)
+}
+
+// Sources reads secrets and parameters. Nothing that it reads is kept: a cache
+// between a rotation and its reader is what this program is there to end.
+type Sources struct {
+	Secrets    *secretsmanager.Client
+	Parameters *ssm.Client
+}
+
+// read fetches the version of a source that is current now.
+func (s Sources) read(ctx context.Context, source Source) (Credential, error) {
+	if source.Kind == Parameter {
+		return s.readParameter(ctx, source)
+	}
+	return s.readSecret(ctx, source)
+}
+
+// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
+func (s Sources) readSecret(ctx context.Context, source Source) (Credential, error) {
+	id := source.Name
+	if source.ARN != "" {
+		id = source.ARN
+	}
+	answer, err := s.Secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{
+		SecretId: aws.String(id), VersionStage: aws.String(current),
+	}, inRegionOf(source.ARN))
+	if err != nil {
+		return Credential{}, err
+	}
+	value := answer.SecretBinary // a secret has one or the other
+	if answer.SecretString != nil {
+		value = []byte(*answer.SecretString)
+	}
+	read := Source{Kind: Secret, Name: aws.ToString(answer.Name), ARN: aws.ToString(answer.ARN)}
+	return newCredential(read, aws.ToString(answer.VersionId), value)
+}
+
+// inRegionOf sends a call to the region of an ARN, since Secrets Manager
+// answers for its own region only.
+func inRegionOf(id string) func(*secretsmanager.Options) {
+	return func(options *secretsmanager.Options) {
+		if parsed, err := arn.Parse(id); err == nil && parsed.Region != "" {
+			options.Region = parsed.Region
+		}
+	}
+}
+
+// https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html
+func (s Sources) readParameter(ctx context.Context, source Source) (Credential, error) {
+	answer, err := s.Parameters.GetParameter(ctx, &ssm.GetParameterInput{
+		Name: aws.String(source.Name), WithDecryption: aws.Bool(true),
+	})
+	if err != nil {
+		return Credential{}, err
+	}
+	if answer.Parameter == nil {
+		return Credential{}, errors.New("the answer holds no parameter")
+	}
+	if answer.Parameter.Type == types.ParameterTypeStringList {
+		return Credential{}, errors.New("the parameter is a StringList; store the credential as a SecureString")
+	}
+	version := strconv.FormatInt(answer.Parameter.Version, 10)
+	return newCredential(source, version, []byte(aws.ToString(answer.Parameter.Value)))
+}
+
+func newCredential(source Source, version string, value []byte) (Credential, error) {
+	if version == "" {
+		return Credential{}, errors.New("the answer names no version")
+	}
+	if !utf8.Valid(value) {
+		return Credential{}, errors.New("the value is neither text nor JSON")
+	}
+	document := parse(value)
+	return Credential{source, version, func(fields []Field) (datadog.Secrets, error) {
+		return document.pick(fields)
+	}}, nil
+}
+
+// describe puts an error in words for an operator: of AWS's, the call and what
+// AWS says of it, and nothing of how the SDK got there.
+func describe(err error) string {
+	var call *smithy.OperationError
+	var answer smithy.APIError
+	if !errors.As(err, &call) || !errors.As(err, &answer) {
+		return err.Error()
+	}
+	short := fmt.Sprintf("%s: %s: %s", call.OperationName, answer.ErrorCode(), answer.ErrorMessage())
+	return strings.Replace(err.Error(), call.Error(), short, 1)
+}

@@ -1,0 +1,41 @@
+package relay
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"credential-relay/datadog"
+)
+
+// look is what there is to know before anything is sent: the credential and
+// the config it is for.
+type look struct {
+	credential Credential
+	config     *datadog.IntegrationConfig // nil where Datadog does not let us read it
+}
+
+// reader gives the credential that is current.
+type reader func() (Credential, error)
+
+// look fetches the credential and the config side by side.
+func (e *Engine) look(ctx context.Context, b Binding, read reader) (look, Stage, error) {
+	var config datadog.IntegrationConfig
+	var configErr error
+	var group sync.WaitGroup
+	group.Go(func() { config, configErr = e.Datadog.GetIntegrationConfig(ctx, b.ConfigID) })
+	credential, err := read()
+	group.Wait()
+	switch {
+	case err != nil:
+		return look{}, AtSource, err
+	case datadog.IsForbidden(configErr):
+		return look{credential, nil}, "", nil
+	case configErr != nil:
+		return look{}, AtConfig, configErr
+	case config.Type != b.Type:
+		return look{}, AtConfig, fmt.Errorf("integration_type: %s says %s, but integration config %s is of type %s",
+			b.Parameter, b.Type, b.ConfigID, config.Type)
+	}
+	return look{credential, &config}, "", nil
+}

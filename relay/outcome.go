@@ -1,0 +1,99 @@
+package relay
+
+import (
+	"context"
+	"errors"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+
+	"credential-relay/datadog"
+)
+
+// Verdict is the one word for what a relay came to.
+type Verdict string
+
+// The verdicts.
+const (
+	Updated   Verdict = "updated"   // Datadog holds the current version and accepts it
+	Pending   Verdict = "pending"   // stored, not yet confirmed within the time there was
+	Unchanged Verdict = "unchanged" // nothing was changed
+	Rejected  Verdict = "rejected"  // Datadog refused the candidate; the old credential is still in place
+	Invalid   Verdict = "invalid"   // Datadog stored it and then called it invalid
+	Failed    Verdict = "failed"    // did not get there
+	Ignored   Verdict = "ignored"   // nothing is bound to the source, or nothing was asked for
+)
+
+// Outcome is what a relay came to, for one binding. Its JSON is what a caller
+// is answered; fields that do not apply are absent.
+type Outcome struct {
+	Source   string                  `json:"source,omitempty"`
+	ConfigID datadog.ConfigID        `json:"integration_config_id,omitempty"`
+	Type     datadog.IntegrationType `json:"integration_type,omitempty"`
+	Verdict  Verdict                 `json:"outcome"`
+	// Validated is true when Datadog has tried the credential everywhere that
+	// it offers to, and false when it does not offer to.
+	Validated *bool         `json:"validated,omitempty"`
+	VersionID string        `json:"version_id,omitempty"`
+	State     datadog.State `json:"state,omitempty"`
+	Enabled   *bool         `json:"enabled,omitempty"`
+	// WouldSend is, of a dry run, what the PATCH would hold, by name.
+	WouldSend []string `json:"would_send,omitempty"`
+	Error     *Error   `json:"error,omitempty"`
+}
+
+// Failed reports whether the outcome wants somebody's attention.
+func (o Outcome) Failed() bool {
+	return o.Verdict == Rejected || o.Verdict == Invalid || o.Verdict == Failed
+}
+
+// Stage is a step of a relay.
+type Stage string
+
+// The stages, in their order.
+const (
+	AtBinding    Stage = "binding"    // finding and reading the bindings
+	AtSource     Stage = "source"     // fetching the credential
+	AtCredential Stage = "credential" // making Datadog secrets of it
+	AtConfig     Stage = "config"     // getting the integration config
+	AtValidate   Stage = "validate"   // trying the candidate
+	AtPatch      Stage = "patch"      // storing it
+	AtConfirm    Stage = "confirm"    // trying what is stored
+)
+
+// Error says where and why a relay did not come to a good end, in words for an
+// operator. It never holds a credential.
+type Error struct {
+	Stage     Stage  `json:"stage"`
+	Message   string `json:"message"`
+	Retryable bool   `json:"retryable"`
+}
+
+// with returns o with what a look found.
+func (o Outcome) with(found look) Outcome {
+	o.VersionID = found.credential.VersionID
+	if found.config != nil {
+		o.State, o.Enabled = found.config.State, &found.config.Enabled
+	}
+	return o
+}
+
+// ended returns o with a verdict, and the error that led to it.
+func (o Outcome) ended(verdict Verdict, stage Stage, err error) Outcome {
+	o.Verdict = verdict
+	o.Error = &Error{Stage: stage, Message: describe(err), Retryable: retryable(err)}
+	return o
+}
+
+func (o Outcome) failed(stage Stage, err error) Outcome { return o.ended(Failed, stage, err) }
+
+// retryable reports whether the same relay may succeed later, with nobody
+// having changed anything.
+func retryable(err error) bool {
+	if refusal := (*datadog.Error)(nil); errors.As(err, &refusal) {
+		return refusal.Retryable
+	}
+	return errors.Is(err, errMoving) || errors.Is(err, errNotYet) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary ||
+		retry.IsErrorThrottles(retry.DefaultThrottles).IsErrorThrottle(err) == aws.TrueTernary
+}
