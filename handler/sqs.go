@@ -1,0 +1,65 @@
+package handler
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"github.com/aws/aws-lambda-go/events"
+
+	"credential-relay/relay"
+)
+
+// isBatch reports whether the event is a batch from an SQS queue.
+func (o object) isBatch() bool {
+	var records []object
+	return json.Unmarshal(o["Records"], &records) == nil && len(records) > 0 && records[0].text("eventSource") == "aws:sqs"
+}
+
+// serveBatch serves the events that a queue holds, several about one source
+// with one relay, and replies with the records to be delivered again.
+// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+func (h *Handler) serveBatch(ctx context.Context, members object) (served, error) {
+	batch := served{trigger: "SQS"}
+	var records []events.SQSMessage
+	if err := json.Unmarshal(members["Records"], &records); err != nil {
+		return batch, malformed("Records: are not those of an SQS batch")
+	}
+	var asked []Trigger
+	which := make([]int, len(records)) // of asked, for each record
+	for i, record := range records {
+		asked, which[i] = appended(asked, decodeBody(record.Body))
+	}
+	outcomes := h.relay(ctx, asked)
+	response := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
+	for i, record := range records {
+		if failure(outcomes[which[i]]) != nil {
+			response.BatchItemFailures = append(response.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: record.MessageId})
+		}
+	}
+	batch.outcomes, batch.reply = slices.Concat(outcomes...), response
+	return batch, nil
+}
+
+// appended adds a trigger, unless one that is there already serves it, and
+// tells at which index it is.
+func appended(asked []Trigger, trigger Trigger) ([]Trigger, int) {
+	if i := slices.IndexFunc(asked, trigger.asksForSame); i >= 0 {
+		return asked, i
+	}
+	return append(asked, trigger), len(asked)
+}
+
+// decodeBody decodes a record's event. One that cannot be read becomes a
+// trigger that fails by itself, so that the others go on.
+func decodeBody(body string) Trigger {
+	members, err := decodeObject([]byte(body))
+	var trigger Trigger
+	if err == nil {
+		trigger, err = decodeTrigger(members)
+	}
+	if err != nil {
+		return nothing("malformed", relay.Failed, err.Error())
+	}
+	return trigger
+}
