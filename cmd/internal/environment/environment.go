@@ -1,0 +1,115 @@
+// Package environment turns the program's environment variables into the
+// handler that they describe.
+package environment
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/caarlos0/env/v11"
+
+	"credential-relay/datadog"
+	"credential-relay/handler"
+	"credential-relay/relay"
+)
+
+// Environment is what the variables say, once it has been found to make sense.
+type Environment struct {
+	Site           string         `env:"DD_SITE" envDefault:"datadoghq.com"`
+	APIURL         string         `env:"DD_API_URL"`
+	CredentialsARN string         `env:"DD_CREDENTIALS_ARN"`
+	APIKey         datadog.Secret `env:"DD_API_KEY"`
+	AppKey         datadog.Secret `env:"DD_APP_KEY"`
+	BearerToken    datadog.Secret `env:"DD_BEARER_TOKEN"`
+	BindingsPath   string         `env:"BINDINGS_PATH" envDefault:"/credential-relay"`
+
+	datadogURL *url.URL
+}
+
+// Read reads the variables, given as name=value. It reports all problems at
+// once, each by the name of its variable.
+func Read(variables []string) (Environment, error) {
+	var e Environment
+	if err := env.ParseWithOptions(&e, env.Options{Environment: env.ToMap(variables)}); err != nil {
+		return e, err
+	}
+	return e, errors.Join(e.readSite(), e.readURL(), e.checkKeys(), e.checkBindingsPath())
+}
+
+func (e *Environment) readSite() (err error) {
+	if e.datadogURL, err = datadog.SiteURL(e.Site); err != nil {
+		return fmt.Errorf("DD_SITE: %w", err)
+	}
+	return nil
+}
+
+// readURL lets DD_API_URL replace the site's address.
+func (e *Environment) readURL() (err error) {
+	if e.APIURL == "" {
+		return nil
+	}
+	if e.datadogURL, err = datadog.ParseURL(e.APIURL); err != nil {
+		return fmt.Errorf("DD_API_URL: %w", err)
+	}
+	return nil
+}
+
+// checkKeys makes sure that there is one way to authenticate, and only one.
+func (e Environment) checkKeys() error {
+	keys := e.keys()
+	literal := !keys.API.IsZero() || !keys.Application.IsZero() || !keys.Token.IsZero()
+	switch {
+	case e.CredentialsARN != "" && literal:
+		return errors.New("DD_CREDENTIALS_ARN: is set together with DD_API_KEY, DD_APP_KEY or DD_BEARER_TOKEN; choose one way to authenticate")
+	case e.CredentialsARN != "":
+		parsed, err := arn.Parse(e.CredentialsARN)
+		if err != nil || parsed.Service != "secretsmanager" && parsed.Service != "ssm" {
+			return errors.New("DD_CREDENTIALS_ARN: must be the ARN of a Secrets Manager secret or an SSM parameter")
+		}
+		return nil
+	case !literal:
+		return errors.New("DD_CREDENTIALS_ARN: is missing; set it to the ARN of the secret that holds Datadog's keys (or, for local use, set DD_API_KEY and DD_APP_KEY, or DD_BEARER_TOKEN)")
+	}
+	if err := keys.Check(); err != nil {
+		return fmt.Errorf("DD_API_KEY, DD_APP_KEY, DD_BEARER_TOKEN: %w", err)
+	}
+	return nil
+}
+
+func (e Environment) keys() *datadog.Keys {
+	return &datadog.Keys{API: e.APIKey, Application: e.AppKey, Token: e.BearerToken}
+}
+
+var parameterPath = regexp.MustCompile(`^(/[A-Za-z0-9_.\-]+)+$`)
+
+func (e Environment) checkBindingsPath() error {
+	if !parameterPath.MatchString(e.BindingsPath) || strings.HasPrefix(e.BindingsPath, "/aws") || strings.HasPrefix(e.BindingsPath, "/ssm") {
+		return fmt.Errorf("BINDINGS_PATH: %q must be a parameter path such as /credential-relay, with no slash at its end and not beginning with /aws or /ssm", e.BindingsPath)
+	}
+	return nil
+}
+
+// Handler builds the clients and the handler over them.
+func (e Environment) Handler(config aws.Config, log *slog.Logger) *handler.Handler {
+	sources := relay.Sources{Secrets: secretsmanager.NewFromConfig(config), Parameters: ssm.NewFromConfig(config)}
+	keys := datadog.Fixed(*e.keys())
+	if e.CredentialsARN != "" {
+		keys = sources.DatadogKeys(e.CredentialsARN)
+	}
+	return &handler.Handler{
+		Log: log,
+		Engine: &relay.Engine{
+			Sources:      sources,
+			Datadog:      &datadog.Client{URL: e.datadogURL, Keys: keys},
+			BindingsPath: e.BindingsPath,
+		},
+	}
+}

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// object is a mapping of a template, with CloudFormation's short tags in their long form: !Ref X is {"Ref": "X"}.
+type object = map[string]any
+
+func TestTemplateRefersOnlyToWhatItHas(t *testing.T) {
+	for _, fault := range danglingReferences(readTemplate(t)) {
+		t.Error(fault)
+	}
+}
+
+func TestDanglingReferencesAreFound(t *testing.T) {
+	for _, c := range []struct{ name, value, want string }{
+		{"a parameter", "!Ref Size", ""},
+		{"a pseudo parameter", "!Ref AWS::Region", ""},
+		{"a resource's attribute", "!GetAtt Queue.Arn", ""},
+		{"text without references", "!Sub 'plain ${!Literal}'", ""},
+		{"a variable of its own", "!Sub ['${Size}-${Own}', {Own: 1}]", ""},
+		{"a condition", "!If [Big, 1, !Ref AWS::NoValue]", ""},
+		{"no such parameter", "!Ref Sice", "Sice"},
+		{"no such pseudo parameter", "!Ref AWS::Regoin", "AWS::Regoin"},
+		{"an attribute of a parameter", "!GetAtt Size.Arn", "Size"},
+		{"no such name in text", "!Sub 'a:${AWS::Region}:${Sice}'", "Sice"},
+		{"no such resource in text", "!Sub 'a:${Qeue.Arn}'", "Qeue"},
+		{"nothing inside a variable", "!Sub ['${Own}', {Own: !Ref Sice}]", "Sice"},
+		{"no such condition", "!If [Bigg, 1, 2]", "Bigg"},
+		{"nothing inside a branch", "!If [Big, !Ref Sice, 2]", "Sice"},
+		{"text that lacks its !Sub", "'a:${AWS::Region}'", "!Sub"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			template := parseTemplate(t, `
+Parameters: {Size: {Type: Number}}
+Conditions: {Big: !Equals [!Ref Size, 9]}
+Resources: {Queue: {Type: "AWS::SQS::Queue", Properties: {Value: `+c.value+`}}}
+`)
+			faults := danglingReferences(template)
+			if c.want == "" && len(faults) > 0 || c.want != "" && (len(faults) != 1 || !strings.Contains(faults[0], c.want)) {
+				t.Errorf("%s gives %q, want %q", c.value, faults, c.want)
+			}
+		})
+	}
+}
+
+// danglingReferences are the references to a name that the template does not have, and the strings that were to have
+// references put in but lack the !Sub that does it.
+func danglingReferences(template object) []string {
+	var faults []string
+	check := func(section, name string) {
+		known := objectAt(template, section)[name] != nil
+		if section == "Parameters" { // which a !Ref finds among the resources and AWS's own parameters too
+			known = known || objectAt(template, "Resources")[name] != nil || slices.Contains(pseudoParameters, name)
+		}
+		if !known {
+			faults = append(faults, fmt.Sprintf("nothing is called %s", name))
+		}
+	}
+	var walk func(v any)
+	walk = func(v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, item := range v {
+				walk(item)
+			}
+		case string:
+			if inText.MatchString(v) {
+				faults = append(faults, fmt.Sprintf("%q lacks its !Sub", v))
+			}
+		case object:
+			for key, value := range v {
+				switch key {
+				case "Ref":
+					check("Parameters", fmt.Sprint(value))
+				case "Fn::GetAtt":
+					check("Resources", fmt.Sprint(list(value)[0]))
+				case "Fn::If":
+					check("Conditions", fmt.Sprint(list(value)[0]))
+					walk(list(value)[1:])
+				case "Fn::Sub":
+					parts := append(list(value), object{})
+					variables, _ := parts[1].(object)
+					for _, match := range inText.FindAllStringSubmatch(fmt.Sprint(parts[0]), -1) {
+						if name, _, attribute := strings.Cut(match[1], "."); attribute {
+							check("Resources", name)
+						} else if variables[name] == nil {
+							check("Parameters", name)
+						}
+					}
+					walk(variables)
+				case "Condition":
+					if name, ok := value.(string); ok { // of a resource; a policy statement's is an object
+						check("Conditions", name)
+					} else {
+						walk(value)
+					}
+				case "DependsOn":
+					for _, id := range list(value) {
+						check("Resources", fmt.Sprint(id))
+					}
+				default:
+					walk(value)
+				}
+			}
+		}
+	}
+	walk(template)
+	return faults
+}
+
+// inText is a reference in the text of a !Sub. A "${!" stays in the text as it is.
+var inText = regexp.MustCompile(`\$\{([^!}][^}]*)\}`)
+
+var pseudoParameters = []string{
+	"AWS::AccountId", "AWS::NoValue", "AWS::NotificationARNs", "AWS::Partition", "AWS::Region", "AWS::StackId",
+	"AWS::StackName", "AWS::URLSuffix",
+}
+
+func readTemplate(t *testing.T) object {
+	t.Helper()
+	text, err := os.ReadFile(root + "template.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parseTemplate(t, string(text))
+}
+
+func parseTemplate(t *testing.T, text string) object {
+	t.Helper()
+	var document yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &document); err != nil {
+		t.Fatal(err)
+	}
+	value, err := plain(document.Content[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	template, ok := value.(object)
+	if !ok {
+		t.Fatalf("the template is a %T, not an object", value)
+	}
+	return template
+}
+
+// plain turns a YAML node into objects, lists and scalars.
+func plain(n *yaml.Node) (any, error) {
+	name, short := strings.CutPrefix(n.Tag, "!")
+	if !short || strings.HasPrefix(name, "!") { // two of them are YAML's own types
+		return untagged(n)
+	}
+	value, err := untagged(n)
+	switch text, isText := value.(string); {
+	case name == "Ref" || name == "Condition":
+	case name == "GetAtt" && isText:
+		id, attribute, _ := strings.Cut(text, ".")
+		name, value = "Fn::GetAtt", []any{id, attribute}
+	default:
+		name = "Fn::" + name
+	}
+	return object{name: value}, err
+}
+
+func untagged(n *yaml.Node) (any, error) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		m := object{}
+		for i := 0; i < len(n.Content); i += 2 {
+			key := n.Content[i].Value
+			if _, twice := m[key]; twice {
+				return nil, fmt.Errorf("line %d: %s a second time", n.Content[i].Line, key)
+			}
+			value, err := plain(n.Content[i+1])
+			if err != nil {
+				return nil, err
+			}
+			m[key] = value
+		}
+		return m, nil
+	case yaml.SequenceNode:
+		var items []any
+		for _, item := range n.Content {
+			value, err := plain(item)
+			if err != nil {
+				return nil, err
+			}
+			items = append(items, value)
+		}
+		return items, nil
+	case yaml.ScalarNode:
+		if !strings.HasPrefix(n.Tag, "!!") {
+			return n.Value, nil
+		}
+		var value any
+		err := n.Decode(&value)
+		return value, err
+	default:
+		return nil, fmt.Errorf("line %d: CloudFormation takes no aliases", n.Line)
+	}
+}
+
+// at is what stands at a path of keys, nil when nothing does.
+func at(v any, path ...string) any {
+	for _, key := range path {
+		m, _ := v.(object)
+		v = m[key]
+	}
+	return v
+}
+
+func objectAt(v any, path ...string) object {
+	m, _ := at(v, path...).(object)
+	return m
+}
+
+// list is a list, or one value standing for a list of it, which CloudFormation and IAM allow in many places.
+func list(v any) []any {
+	switch v := v.(type) {
+	case nil:
+		return nil
+	case []any:
+		return slices.Clone(v)
+	default:
+		return []any{v}
+	}
+}

@@ -1,0 +1,50 @@
+// Command lambda is the Lambda function: it reads its environment and serves
+// invocations.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"credential-relay/cmd/internal/environment"
+)
+
+func main() {
+	env, err := environment.Read(os.Environ())
+	if err != nil {
+		exit(err)
+	}
+	awsConfig, err := config.LoadDefaultConfig(context.Background(),
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(awsTimeout)), config.WithRetryer(patience))
+	if err != nil {
+		exit(err)
+	}
+	lambda.Start(env.Handler(awsConfig, lambdacontext.NewLogger()))
+}
+
+// What the SDK would wait by default, an invocation may not have.
+const (
+	awsTimeout = 5 * time.Second // for one attempt
+	awsBackoff = time.Second     // between two
+)
+
+func patience() aws.Retryer {
+	return retry.NewStandard(func(options *retry.StandardOptions) { options.MaxBackoff = awsBackoff })
+}
+
+// exit ends the program before it could serve anything. What it prints is in
+// the function's log, and the invocation fails with Runtime.ExitError.
+func exit(err error) {
+	fmt.Fprintln(os.Stderr, "credential-relay: the environment is not right:")
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}

@@ -1,0 +1,341 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"reflect"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"credential-relay/internal/datadogsim"
+)
+
+var update = flag.Bool("update", false, "write what the scenarios came to into their files")
+
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"bootstrap": main}) }
+
+// TestScenarios plays the files of testdata against the real main, or against
+// the binary that BOOTSTRAP names. What the commands do is told in
+// CONTRIBUTING.md.
+func TestScenarios(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata",
+		UpdateScripts: *update,
+		Setup:         setUp,
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"secret":       makeSecret,
+			"parameter":    makeParameter,
+			"bind":         makeBinding,
+			"config":       makeConfig,
+			"refuse":       refuseCredential,
+			"initializing": keepInitializing,
+			"datadog":      scriptDatadog,
+			"aws":          failAWS,
+			"after":        rotateAfter,
+			"invoke":       invokeFunction,
+			"requests":     listRequests,
+			"holds":        checkConfig,
+			"log":          checkLog,
+			"exits":        checkExit,
+			"reads":        countReads,
+			"keys":         acceptKeys,
+			"token":        acceptToken,
+		},
+	})
+}
+
+func setUp(env *testscript.Env) error {
+	w := newWorld()
+	env.Values["world"] = w
+	for name, value := range canaries {
+		env.Setenv(name, value)
+	}
+	events, err := os.ReadDir("../../events")
+	if err != nil {
+		return err
+	}
+	for _, event := range events {
+		content, err := os.ReadFile("../../events/" + event.Name())
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(env.WorkDir+"/"+event.Name(), content, 0o600); err != nil {
+			return err
+		}
+	}
+	env.Defer(func() {
+		w.close()
+		if err := w.leak(); err != nil {
+			env.T().Fatal(err)
+		}
+	})
+	return nil
+}
+
+func worldOf(ts *testscript.TestScript) *world { return ts.Value("world").(*world) }
+
+// need checks how many arguments a command has got.
+func need(ts *testscript.TestScript, args []string, atLeast int, usage string) {
+	if len(args) < atLeast {
+		ts.Fatalf("usage: %s", usage)
+	}
+}
+
+// secret [-binary|-foreign|-deleted] NAME VALUE makes a secret or rotates it.
+func makeSecret(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 2, "secret [-binary|-foreign|-deleted] NAME VALUE")
+	w := worldOf(ts)
+	switch args[0] {
+	case "-binary":
+		w.made(w.aws.PutSecretBinary(args[1], []byte(args[2])))
+	case "-foreign":
+		w.aws.Foreign(args[1], args[2])
+	case "-deleted":
+		w.aws.DeleteSecret(args[1])
+	default:
+		w.made(w.aws.PutSecret(args[0], args[1]))
+	}
+}
+
+// parameter NAME TYPE VALUE makes a parameter or rotates it.
+func makeParameter(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 3, "parameter NAME TYPE VALUE")
+	worldOf(ts).aws.PutParameter(args[0], args[1], args[2])
+}
+
+// bind SOURCE CONFIG VALUE makes a binding, SOURCE being secrets/… or parameters/….
+func makeBinding(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 3, "bind SOURCE CONFIG VALUE")
+	worldOf(ts).aws.PutParameter("/credential-relay/"+args[0]+"/"+args[1], "String", args[2])
+}
+
+// config ID TYPE makes an integration config that holds an old credential.
+func makeConfig(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 2, "config ID TYPE")
+	worldOf(ts).datadog.PutConfig(datadogsim.Config{
+		ID: args[0], Type: args[1], Domain: "acme.example.com", Name: "Acme", Enabled: true, State: "valid",
+		Secrets: map[string]any{"api_token": "old"},
+	})
+}
+
+// refuse TEXT has Datadog call every credential invalid that holds TEXT, and
+// quote it.
+func refuseCredential(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 1, "refuse TEXT")
+	worldOf(ts).datadog.Accept(func(_, _ string, secrets map[string]any) error {
+		if encoded, _ := json.Marshal(secrets); strings.Contains(string(encoded), args[0]) {
+			return fmt.Errorf("the source does not accept %s", encoded)
+		}
+		return nil
+	})
+}
+
+// initializing N has Datadog's configs initialize for the next N reads.
+func keepInitializing(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 1, "initializing N")
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	worldOf(ts).datadog.Initializing(n)
+}
+
+// datadog OPERATION [-always] [-echo] [-drop] [-header NAME:VALUE] STATUS [BODY]
+// has Datadog answer the next call of an operation so, or all of them.
+func scriptDatadog(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 2, "datadog OPERATION [-always] [-echo] [-drop] [-header NAME:VALUE] STATUS [BODY]")
+	w, operation := worldOf(ts), datadogsim.Operation(args[0])
+	answer, always := datadogsim.Answer{}, false
+	for args = args[1:]; len(args) > 0; args = args[1:] {
+		switch args[0] {
+		case "-always":
+			always = true
+		case "-echo":
+			answer.EchoRequest = true
+		case "-drop":
+			answer.Drop = true
+		case "-header":
+			name, value, _ := strings.Cut(args[1], ":")
+			if answer.Header == nil {
+				answer.Header = http.Header{}
+			}
+			answer.Header.Set(name, value)
+			args = args[1:]
+		default:
+			if status, err := strconv.Atoi(args[0]); err == nil {
+				answer.Status = status
+			} else {
+				answer.Body = args[0]
+			}
+		}
+	}
+	if always {
+		w.datadog.ScriptForever(operation, answer)
+	} else {
+		w.datadog.Script(operation, answer)
+	}
+}
+
+// aws OPERATION TIMES STATUS ERROR has AWS fail the next calls of an operation.
+func failAWS(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 4, "aws OPERATION TIMES STATUS ERROR")
+	times, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	status, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	worldOf(ts).aws.Fail(args[0], times, status, args[3], "as the scenario has it")
+}
+
+// after OPERATION secret NAME VALUE … rotates a secret once Datadog has served
+// an operation; several in a row do so after one call each.
+func rotateAfter(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 4, "after OPERATION secret NAME VALUE [VALUE ...]")
+	w, operation, values := worldOf(ts), datadogsim.Operation(args[0]), args[3:]
+	var rotate func()
+	rotate = func() {
+		w.made(w.aws.PutSecret(args[2], values[0]))
+		if values = values[1:]; len(values) > 0 {
+			w.datadog.After(operation, rotate)
+		}
+	}
+	w.datadog.After(operation, rotate)
+}
+
+// invoke [-deadline DURATION] FILE has the function serve an event, and puts
+// its reply into the file reply. With ! it expects a function error.
+func invokeFunction(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, args, 1, "invoke [-deadline DURATION] FILE")
+	w, deadline := worldOf(ts), 20*time.Second
+	if args[0] == "-deadline" {
+		var err error
+		deadline, err = time.ParseDuration(args[1])
+		ts.Check(err)
+		args = args[2:]
+	}
+	if w.function == nil {
+		startFunction(ts, w)
+	}
+	answer, err := w.invoke([]byte(ts.ReadFile(args[0])), deadline)
+	ts.Check(err)
+	ts.Check(w.leak())
+	var shown bytes.Buffer
+	ts.Check(json.Indent(&shown, answer.body, "", "  "))
+	ts.Check(os.WriteFile(ts.MkAbs("reply"), []byte(w.named(shown.String())+"\n"), 0o600))
+	fmt.Fprint(ts.Stdout(), w.named(shown.String()))
+	if answer.functionError != neg {
+		ts.Fatalf("function error is %v; reply: %s\nlog: %s", answer.functionError, shown.String(), w.stdout.String())
+	}
+}
+
+// startFunction starts the function with the settings that the scenario has
+// made with env; an empty one takes a default away.
+func startFunction(ts *testscript.TestScript, w *world) {
+	path, err := bootstrapPath(func(name string) (string, error) {
+		return exec.LookPath(ts.Getenv("PATH") + "/" + name)
+	})
+	if err != nil {
+		path = "bootstrap"
+	}
+	settings := map[string]string{}
+	for _, name := range []string{"DD_SITE", "DD_API_URL", "DD_API_KEY", "DD_APP_KEY", "DD_BEARER_TOKEN", "DD_CREDENTIALS_ARN", "BINDINGS_PATH"} {
+		if value := ts.Getenv(name); value != "" {
+			settings[name] = strings.TrimPrefix(value, "unset")
+		}
+	}
+	ts.Check(w.start(path, settings))
+}
+
+// keys API APPLICATION has Datadog accept another pair of keys.
+func acceptKeys(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 2, "keys API APPLICATION")
+	worldOf(ts).datadog.SetKeys(args[0], args[1])
+}
+
+// token TOKEN has Datadog accept a bearer token.
+func acceptToken(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 1, "token TOKEN")
+	worldOf(ts).datadog.SetToken(args[0])
+}
+
+// reads N|reset checks how often a secret's value was read since the reset.
+func countReads(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 1, "reads N|reset")
+	w, reads := worldOf(ts), 0
+	for _, call := range w.aws.Calls() {
+		if call.Operation == "GetSecretValue" {
+			reads++
+		}
+	}
+	if args[0] == "reset" {
+		w.readsBefore = reads
+	} else if want, err := strconv.Atoi(args[0]); err != nil || reads-w.readsBefore != want {
+		ts.Fatalf("secrets were read %d times, want %s", reads-w.readsBefore, args[0])
+	}
+}
+
+// requests puts what Datadog has received since it was last asked into the
+// file requests: method, path below the configs, and status.
+func listRequests(ts *testscript.TestScript, _ bool, _ []string) {
+	var text strings.Builder
+	for _, request := range worldOf(ts).datadog.Requests() {
+		_, path, _ := strings.Cut(request.Path, "/integration_config")
+		fmt.Fprintf(&text, "%s %s %d\n", request.Method, path, request.Status)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("requests"), []byte(text.String()), 0o600))
+}
+
+// holds ID JSON checks the secrets that Datadog has stored in a config.
+func checkConfig(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, args, 2, "holds ID SECRETS|enabled|disabled")
+	stored, ok := worldOf(ts).datadog.Config(args[0])
+	if !ok {
+		ts.Fatalf("there is no config %s", args[0])
+	}
+	var same bool
+	switch args[1] {
+	case "enabled", "disabled":
+		same = stored.Enabled == (args[1] == "enabled")
+	default:
+		var want map[string]any
+		ts.Check(json.Unmarshal([]byte(args[1]), &want))
+		same = reflect.DeepEqual(stored.Secrets, want)
+	}
+	if same == neg {
+		ts.Fatalf("config %s holds %v, enabled %v", args[0], stored.Secrets, stored.Enabled)
+	}
+}
+
+// log PATTERN checks that a line of the function's log matches.
+func checkLog(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, args, 1, "log PATTERN")
+	w := worldOf(ts)
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	if text := w.stdout.String(); pattern.MatchString(w.named(text)) == neg {
+		ts.Fatalf("log: %s", text)
+	}
+}
+
+// exits TEXT … checks that the function does not start, and says each TEXT.
+func checkExit(ts *testscript.TestScript, _ bool, args []string) {
+	w := worldOf(ts)
+	startFunction(ts, w)
+	select {
+	case <-w.exited:
+	case <-time.After(10 * time.Second):
+		ts.Fatalf("the function has started")
+	}
+	for _, text := range args {
+		if !strings.Contains(w.stderr.String(), text) {
+			ts.Fatalf("stderr lacks %q:\n%s", text, w.stderr.String())
+		}
+	}
+}

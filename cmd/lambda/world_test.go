@@ -1,0 +1,212 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+
+	"credential-relay/internal/awssim"
+	"credential-relay/internal/datadogsim"
+)
+
+// Each scenario plants these, and no output of any kind may hold one.
+var canaries = map[string]string{
+	"CANARY":        "canary-0Q7credential-ofTheSource",
+	"CANARY2":       "canary-9Z3credential-afterRotation",
+	"APIKEY":        "canary-4D1datadog-apikey",
+	"APPKEY":        "canary-8E2datadog-appkey",
+	"AWS_SECRETKEY": "canary-6F5aws-secretkey",
+}
+
+// world is what surrounds the function in one scenario.
+type world struct {
+	aws         *awssim.Simulator
+	datadog     *datadogsim.Simulator
+	runtime     *runtimeAPI
+	servers     []*httptest.Server
+	function    *exec.Cmd
+	exited      chan struct{}
+	stdout      *output
+	stderr      *output
+	replies     bytes.Buffer
+	lock        sync.Mutex
+	versions    []string // of secrets, in the order of their making; guarded by lock
+	readsBefore int
+	invocations int
+}
+
+func newWorld() *world {
+	w := &world{aws: awssim.New(), datadog: datadogsim.New(), runtime: newRuntimeAPI(), stdout: newOutput(), stderr: newOutput()}
+	w.datadog.SetKeys(canaries["APIKEY"], canaries["APPKEY"])
+	return w
+}
+
+// serve puts a simulator on loopback. Datadog's is under a base path, so that
+// an address put together wrongly is noticed.
+func (w *world) serve(handler http.Handler) string {
+	server := httptest.NewServer(handler)
+	w.servers = append(w.servers, server)
+	return server.URL
+}
+
+// start runs the function as Lambda would: a clean environment, and nothing of
+// the machine's.
+func (w *world) start(bootstrap string, settings map[string]string) error {
+	aws := w.serve(w.aws)
+	environment := map[string]string{
+		"AWS_LAMBDA_RUNTIME_API":           w.runtime.address(),
+		"AWS_LAMBDA_LOG_FORMAT":            "JSON",
+		"AWS_REGION":                       awssim.Region,
+		"AWS_ACCESS_KEY_ID":                "AKIDEXAMPLE",
+		"AWS_SECRET_ACCESS_KEY":            canaries["AWS_SECRETKEY"],
+		"AWS_ENDPOINT_URL_SECRETS_MANAGER": aws,
+		"AWS_ENDPOINT_URL_SSM":             aws,
+		"AWS_EC2_METADATA_DISABLED":        "true",
+		"DD_API_URL":                       w.serve(http.StripPrefix("/datadog", w.datadog)) + "/datadog",
+		"DD_API_KEY":                       canaries["APIKEY"],
+		"DD_APP_KEY":                       canaries["APPKEY"],
+	}
+	for name, value := range settings {
+		environment[name] = value
+	}
+	w.function = exec.Command(bootstrap)
+	for name, value := range environment {
+		if value != "" {
+			w.function.Env = append(w.function.Env, name+"="+value)
+		}
+	}
+	w.function.Stdout, w.function.Stderr = w.stdout, w.stderr
+	if err := w.function.Start(); err != nil {
+		return err
+	}
+	w.exited = make(chan struct{})
+	go func() {
+		_ = w.function.Wait()
+		close(w.exited)
+	}()
+	return nil
+}
+
+// invoke has the function serve one event.
+func (w *world) invoke(event []byte, deadline time.Duration) (reply, error) {
+	select {
+	case w.runtime.events <- invocation{event, deadline}:
+	case <-w.exited:
+		return reply{}, errors.New("the function has exited")
+	}
+	select {
+	case answer := <-w.runtime.replies:
+		w.replies.Write(answer.body)
+		w.invocations++
+		return answer, w.stdout.has(`"message":"invocation"`, w.invocations)
+	case <-w.exited:
+		return reply{}, errors.New("the function exited during the invocation")
+	case <-time.After(deadline + 5*time.Second):
+		return reply{}, errors.New("the function overran its deadline")
+	}
+}
+
+func (w *world) close() {
+	if w.function != nil {
+		_ = w.function.Process.Kill()
+		<-w.exited
+	}
+	w.runtime.server.CloseClientConnections()
+	w.runtime.server.Close()
+	for _, server := range w.servers {
+		server.CloseClientConnections()
+		server.Close()
+	}
+}
+
+// leak tells which canary an output holds, plain or in base64.
+func (w *world) leak() error {
+	outputs := map[string]string{"a reply": w.replies.String(), "the log": w.stdout.String(), "stderr": w.stderr.String()}
+	for name, text := range outputs {
+		for canary, value := range canaries {
+			if strings.Contains(text, value) || strings.Contains(text, base64.StdEncoding.EncodeToString([]byte(value))) {
+				return fmt.Errorf("%s holds %s:\n%s", name, canary, text)
+			}
+		}
+	}
+	return nil
+}
+
+// made takes down the id of a new version.
+func (w *world) made(version string) {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	w.versions = append(w.versions, version)
+}
+
+var uuid = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+
+// named replaces what is different each time: the ids of versions.
+func (w *world) named(text string) string {
+	w.lock.Lock()
+	defer w.lock.Unlock()
+	for i, id := range w.versions {
+		text = strings.ReplaceAll(text, id, fmt.Sprintf("version-%d", i+1))
+	}
+	return uuid.ReplaceAllString(text, "another-version")
+}
+
+func bootstrapPath(search func(string) (string, error)) (string, error) {
+	if built := os.Getenv("BOOTSTRAP"); built != "" {
+		return built, nil
+	}
+	return search("bootstrap")
+}
+
+// output is written to by the function while the scenario reads it.
+type output struct {
+	lock    sync.Mutex
+	text    bytes.Buffer
+	written chan struct{} // closed and replaced at each write
+}
+
+func newOutput() *output { return &output{written: make(chan struct{})} }
+
+func (o *output) Write(p []byte) (int, error) {
+	o.lock.Lock()
+	defer o.lock.Unlock()
+	close(o.written)
+	o.written = make(chan struct{})
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	text, _ := o.now()
+	return text
+}
+
+func (o *output) now() (string, <-chan struct{}) {
+	o.lock.Lock()
+	defer o.lock.Unlock()
+	return o.text.String(), o.written
+}
+
+// has waits until the output holds a text a number of times.
+func (o *output) has(text string, times int) error {
+	patience := time.After(5 * time.Second)
+	for {
+		sofar, written := o.now()
+		if strings.Count(sofar, text) >= times {
+			return nil
+		}
+		select {
+		case <-written:
+		case <-patience:
+			return fmt.Errorf("the output lacks %q:\n%s", text, sofar)
+		}
+	}
+}
