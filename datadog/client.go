@@ -48,16 +48,18 @@ type request struct {
 	secrets Secrets // what the body carries, to be scrubbed from the answer
 }
 
-// do carries out a request and decodes its answer into answer; a nil answer
-// means that none is expected.
-func (c *Client) do(ctx context.Context, req request, answer any) error {
+// reader takes the body of a success, and reports whether it is one that
+// Datadog documents.
+type reader func(content []byte) bool
+
+func (c *Client) do(ctx context.Context, req request, read reader) error {
 	keys, err := c.Keys(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("%s: Datadog's keys: %w", req.call, err)
 	}
 	var tries retry
 	for {
-		failure := c.attempt(ctx, req, keys, answer)
+		failure := c.attempt(ctx, req, keys, read)
 		if failure == nil {
 			return nil
 		}
@@ -84,26 +86,29 @@ func (c *Client) otherKeys(ctx context.Context, keys *Keys, failure *Error, trie
 	return others
 }
 
-func (c *Client) attempt(ctx context.Context, req request, keys *Keys, answer any) *Error {
+func (c *Client) attempt(ctx context.Context, req request, keys *Keys, read reader) *Error {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	httpReq, err := c.newRequest(ctx, req, keys)
 	if err != nil {
 		return &Error{Call: req.call, Err: err}
 	}
-	client := http.Client{
-		Transport:     c.Transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	transport := c.Transport
+	if transport == nil {
+		transport = http.DefaultTransport
 	}
-	resp, err := client.Do(httpReq)
+	resp, err := transport.RoundTrip(httpReq) // http.Client would look into redirects
 	if err != nil {
-		return noAnswer(req.call, err)
+		return noAnswer(req, keys, err)
 	}
 	defer resp.Body.Close()
+	// To read from a connection whose protocol was switched ends at no deadline.
+	defer context.AfterFunc(ctx, func() { resp.Body.Close() })()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return refusal(req, keys, resp)
 	}
-	if err := decode(resp.Body, answer); err != nil {
+	if err := accept(resp.Body, read); err != nil {
+		err = newScrubber(keys, req.secrets).scrubError(err)
 		return &Error{Call: req.call, Status: resp.StatusCode, Retryable: true, Err: err}
 	}
 	return nil
@@ -128,29 +133,26 @@ func (c *Client) newRequest(ctx context.Context, req request, keys *Keys) (*http
 var userAgent = fmt.Sprintf("credential-relay (go %s; os %s; arch %s)", runtime.Version(), runtime.GOOS, runtime.GOARCH)
 
 // noAnswer tells a connection that was lost from one that can never be made.
-func noAnswer(call string, err error) *Error {
-	if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
-		err = wrapped.Err // the URL is in the call's name as far as it matters
-	}
+func noAnswer(req request, keys *Keys, err error) *Error {
 	var untrusted *tls.CertificateVerificationError
-	return &Error{Call: call, Retryable: !errors.As(err, &untrusted), Err: err}
+	err = newScrubber(keys, req.secrets).scrubError(err)
+	return &Error{Call: req.call, Retryable: !errors.As(err, &untrusted), Err: err}
 }
 
 // refusal reads an answer that is not a success.
 func refusal(req request, keys *Keys, resp *http.Response) *Error {
 	failure := &Error{Call: req.call, Status: resp.StatusCode}
+	scrubber := newScrubber(keys, req.secrets)
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorAnswer))
 	if err == nil {
-		scrubber := newScrubber(keys, req.secrets)
 		for _, text := range messages(body) {
 			failure.Messages = append(failure.Messages, scrubber.scrub(text))
 		}
-		failure.Messages = presentable(failure.Messages)
 	}
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests:
 		failure.Retryable = true
-		failure.RateLimit = rateLimit(resp.Header)
+		failure.RateLimit = RateLimit{scrubber.scrub(resp.Header.Get("X-RateLimit-Name")), rateLimitReset(resp.Header)}
 		failure.RetryAfter = failure.RateLimit.Reset
 	case resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented:
 		failure.Retryable = true
@@ -160,33 +162,40 @@ func refusal(req request, keys *Keys, resp *http.Response) *Error {
 	return failure
 }
 
-// rateLimit reads the headers of a 429. The reset is a number of seconds from
-// now, not a time.
-func rateLimit(header http.Header) RateLimit {
+// rateLimitReset reads a header of a 429: a number of seconds from now, not a
+// time.
+func rateLimitReset(header http.Header) time.Duration {
 	seconds, err := strconv.ParseFloat(header.Get("X-RateLimit-Reset"), 64)
 	if err != nil || !(seconds > 0) {
 		seconds = 0
 	}
 	const day = 24 * 60 * 60
-	reset := time.Duration(min(seconds, day) * float64(time.Second))
-	return RateLimit{Name: presentable([]string{header.Get("X-RateLimit-Name")})[0], Reset: reset}
+	return time.Duration(min(seconds, day) * float64(time.Second))
 }
 
 var errGarbled = errors.New("the answer is not what Datadog documents")
 
-// decode reads a success's body. Even where no body is expected, one that is
-// not JSON means that somebody other than Datadog has answered.
-func decode(body io.Reader, answer any) error {
+// accept has read judge a success's body.
+func accept(body io.Reader, read reader) error {
 	content, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
 	switch {
 	case err != nil:
 		return err
 	case len(content) > maxAnswer:
 		return fmt.Errorf("the answer is larger than %d bytes", maxAnswer)
-	case answer == nil && len(bytes.TrimSpace(content)) == 0:
-		return nil
-	case !json.Valid(content) || answer != nil && json.Unmarshal(content, answer) != nil:
+	case !read(content):
 		return errGarbled
 	}
 	return nil
+}
+
+// nothing is the reader where no body is expected. One that is not a JSON
+// object means that somebody other than Datadog has answered, and one that
+// tells of errors is not a success.
+func nothing(content []byte) bool {
+	if len(bytes.TrimSpace(content)) == 0 {
+		return true
+	}
+	var told struct{ Errors, Error any }
+	return json.Unmarshal(content, &told) == nil && told.Errors == nil && told.Error == nil
 }

@@ -42,7 +42,7 @@ func (e *Error) Error() string {
 	var text strings.Builder
 	text.WriteString(e.Call)
 	if e.Status != 0 {
-		fmt.Fprintf(&text, ": Datadog answered %d %s", e.Status, http.StatusText(e.Status))
+		text.WriteString(strings.TrimSpace(fmt.Sprintf(": Datadog answered %d %s", e.Status, http.StatusText(e.Status))))
 	}
 	if e.RateLimit.Name != "" {
 		fmt.Fprintf(&text, " (rate limit %s)", e.RateLimit.Name)
@@ -78,7 +78,7 @@ func messages(body []byte) []string {
 	}
 	var found []string
 	for _, raw := range append(shapes.Errors, shapes.Error) {
-		if text := message(raw); text != "" {
+		if text := message(raw); text != "" && len(found) < maxMessages {
 			found = append(found, text)
 		}
 	}
@@ -91,9 +91,7 @@ func message(raw json.RawMessage) string {
 		return text
 	}
 	var object struct{ Title, Detail, Code, Message string }
-	if json.Unmarshal(raw, &object) != nil {
-		return ""
-	}
+	_ = json.Unmarshal(raw, &object) // a member of another type keeps none of the others from being read
 	parts := []string{object.Code, object.Title, object.Message, object.Detail}
 	return strings.Join(nonEmpty(parts), ": ")
 }
@@ -121,22 +119,21 @@ func page(body []byte) []string {
 	}
 }
 
-// presentable bounds messages and takes out what a terminal would obey.
-func presentable(messages []string) []string {
-	var shown []string
-	for _, text := range messages[:min(len(messages), maxMessages)] {
-		text = strings.Map(func(r rune) rune {
-			if unicode.IsPrint(r) {
-				return r
-			}
-			return ' '
-		}, text)
-		if runes := []rune(text); len(runes) > maxMessageLength {
-			text = string(runes[:maxMessageLength]) + "…"
+// printable takes out what a terminal would obey.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
 		}
-		shown = append(shown, text)
+		return ' '
+	}, text)
+}
+
+func bounded(text string) string {
+	if runes := []rune(text); len(runes) > maxMessageLength {
+		return string(runes[:maxMessageLength]) + "…"
 	}
-	return shown
+	return text
 }
 
 // IsRefusal reports whether err is Datadog's judgement of what was sent: of a

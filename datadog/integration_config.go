@@ -98,14 +98,17 @@ func (c *Client) ListIntegrationConfigs(ctx context.Context, only IntegrationTyp
 	if only != "" {
 		req.query = url.Values{"filter[integration_type]": {string(only)}}
 	}
-	var answer struct{ Data *[]IntegrationConfig }
-	if err := c.do(ctx, req, &answer); err != nil {
+	var configs []IntegrationConfig
+	err := c.do(ctx, req, func(content []byte) bool {
+		var answer struct{ Data []IntegrationConfig }
+		err := json.Unmarshal(content, &answer)
+		configs = answer.Data
+		return err == nil && configs != nil
+	})
+	if err != nil {
 		return nil, err
 	}
-	if answer.Data == nil {
-		return nil, garbled(req)
-	}
-	return *answer.Data, nil
+	return configs, nil
 }
 
 // GetIntegrationConfig returns one integration config.
@@ -158,7 +161,7 @@ func (c *Client) ValidateCredential(ctx context.Context, kind IntegrationType, d
 	if err := req.write(map[string]any{"integration_type": kind, "domain": domain}, secrets); err != nil {
 		return &Error{Call: req.call, Err: err}
 	}
-	return c.do(ctx, req, nil)
+	return c.do(ctx, req, nothing)
 }
 
 // ValidateStored asks Datadog to try the credential that an integration config
@@ -167,22 +170,21 @@ func (c *Client) ValidateCredential(ctx context.Context, kind IntegrationType, d
 // https://docs.datadoghq.com/api/latest/security-monitoring/#validate-an-entity-context-sync-configuration
 func (c *Client) ValidateStored(ctx context.Context, id ConfigID) error {
 	call := "validate what integration config " + string(id) + " holds"
-	return c.do(ctx, request{call: call, method: http.MethodPost, path: id.path() + "/validate"}, nil)
+	return c.do(ctx, request{call: call, method: http.MethodPost, path: id.path() + "/validate"}, nothing)
 }
 
 func (c *Client) config(ctx context.Context, req request, id ConfigID) (IntegrationConfig, error) {
-	var answer struct{ Data IntegrationConfig }
-	if err := c.do(ctx, req, &answer); err != nil {
+	var config IntegrationConfig
+	err := c.do(ctx, req, func(content []byte) bool {
+		var answer struct{ Data IntegrationConfig }
+		err := json.Unmarshal(content, &answer)
+		config = answer.Data
+		return err == nil && config.ID != "" && strings.EqualFold(string(config.ID), string(id))
+	})
+	if err != nil {
 		return IntegrationConfig{}, err
 	}
-	if !strings.EqualFold(string(answer.Data.ID), string(id)) {
-		return IntegrationConfig{}, garbled(req)
-	}
-	return answer.Data, nil
-}
-
-func garbled(req request) error {
-	return &Error{Call: req.call, Status: http.StatusOK, Retryable: true, Err: errGarbled}
+	return config, nil
 }
 
 // path escapes the id, so that whatever it holds is one element of the path:
@@ -201,13 +203,19 @@ func (r *request) write(attributes map[string]any, secrets Secrets) error {
 		attributes["secrets"] = secrets.open()
 		r.secrets = secrets
 	}
-	var body bytes.Buffer
-	encoder := json.NewEncoder(&body)
-	encoder.SetEscapeHTML(false) // so that an echo of it reads as what was sent
-	envelope := map[string]any{"data": map[string]any{"type": resourceType, "attributes": attributes}}
-	if err := encoder.Encode(envelope); err != nil {
+	body, err := encode(map[string]any{"data": map[string]any{"type": resourceType, "attributes": attributes}})
+	if err != nil {
 		return errors.New("the request cannot be written as JSON")
 	}
-	r.body = body.Bytes()
+	r.body = body
 	return nil
+}
+
+// encode writes JSON without the escapes that are for HTML only.
+func encode(value any) ([]byte, error) {
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(value)
+	return bytes.TrimSpace(text.Bytes()), err
 }

@@ -1,6 +1,9 @@
 package datadog
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // shortestEcho is how many bytes of a secret in a row count as the secret. An
 // answer that quotes less, such as a token's last four characters, gives
@@ -29,8 +32,9 @@ func (s *scrubber) add(value any) {
 	switch value := value.(type) {
 	case string:
 		s.addText(value)
-	case json.Number:
-		s.addText(value.String())
+		s.addEncoded(value) // as in a quote of the whole request
+	case json.Number, float64:
+		s.addEncoded(value)
 	case []any:
 		for _, element := range value {
 			s.add(element)
@@ -42,7 +46,14 @@ func (s *scrubber) add(value any) {
 	}
 }
 
+func (s *scrubber) addEncoded(value any) {
+	if encoded, err := encode(value); err == nil {
+		s.addText(strings.TrimSuffix(strings.TrimPrefix(string(encoded), `"`), `"`))
+	}
+}
+
 func (s *scrubber) addText(text string) {
+	text = printable(text) // since it is looked for in what is printable
 	if len(text) < shortestEcho {
 		if text != "" {
 			s.short = append(s.short, text)
@@ -54,7 +65,25 @@ func (s *scrubber) addText(text string) {
 	}
 }
 
+// scrub makes a text presentable: without secrets, printable and not too long.
 func (s *scrubber) scrub(text string) string {
+	masked := s.mask(printable(text))
+	return bounded(strings.ToValidUTF8(masked, "\uFFFD")) // a mask may begin within a character
+}
+
+// scrubError does the same to the text of an error. Those of net/http quote an
+// answer that is not HTTP.
+func (s *scrubber) scrubError(err error) error { return scrubbed{s.scrub(err.Error()), err} }
+
+type scrubbed struct {
+	text string
+	err  error
+}
+
+func (e scrubbed) Error() string { return e.text }
+func (e scrubbed) Unwrap() error { return e.err }
+
+func (s *scrubber) mask(text string) string {
 	secret := make([]bool, len(text))
 	mark := func(from, length int) {
 		for i := range length {

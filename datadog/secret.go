@@ -21,7 +21,7 @@ type Secret struct{ value *any }
 func NewSecret(value any) Secret { return Secret{&value} }
 
 // IsZero reports whether s holds nothing, or an empty text.
-func (s Secret) IsZero() bool { return s.value == nil || *s.value == "" }
+func (s Secret) IsZero() bool { return s.open() == nil || s.open() == "" }
 
 // Format redacts s under every verb of fmt.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }

@@ -33,7 +33,7 @@ func ParseURL(address string) (*url.URL, error) {
 	switch {
 	case err != nil:
 		return nil, errors.New("is not a URL")
-	case u.Host == "" || u.Opaque != "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+	case u.Hostname() == "" || u.User != nil || strings.ContainsAny(address, "?#"):
 		return nil, errors.New("must be https://host, with a port and a base path if need be, and nothing else")
 	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
 		return u, nil
