@@ -66,6 +66,9 @@ func (e *Engine) bindings(ctx context.Context, source Source) ([]Binding, error)
 		if err != nil {
 			return nil, err
 		}
+		if page.Parameters == nil { // to be told from an empty list: there nothing is bound
+			return nil, errors.New("GetParametersByPath: the answer holds no list of parameters")
+		}
 		for _, parameter := range page.Parameters {
 			found = append(found, e.parseBinding(source.Kind, parameter))
 		}
@@ -196,5 +199,5 @@ func (p Policy) known() bool { return p == Keep || p == On || p == Off || p == F
 
 func isFullSecretARN(id string) bool {
 	name, ok := secretNameIn(id)
-	return ok && randomSuffix.MatchString(name)
+	return ok && isFull(name)
 }

@@ -3,7 +3,6 @@ package relay
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -26,10 +25,9 @@ var (
 func (e *Engine) confirm(ctx context.Context, b Binding, o Outcome, held Credential) (_ Outcome, moved bool) {
 	var now Credential
 	var err error
-	var group sync.WaitGroup
-	group.Go(func() { now, err = e.Sources.read(ctx, held.Source) })
+	done := beside(func() { now, err = e.Sources.read(ctx, held.Source) })
 	o = e.accepted(ctx, b.ConfigID, o)
-	group.Wait()
+	done()
 	switch {
 	case err == nil:
 		return o, now.VersionID != held.VersionID

@@ -3,7 +3,6 @@ package relay
 import (
 	"context"
 	"fmt"
-	"sync"
 
 	"credential-relay/datadog"
 )
@@ -22,10 +21,9 @@ type reader func() (Credential, error)
 func (e *Engine) look(ctx context.Context, b Binding, read reader) (look, Stage, error) {
 	var config datadog.IntegrationConfig
 	var configErr error
-	var group sync.WaitGroup
-	group.Go(func() { config, configErr = e.Datadog.GetIntegrationConfig(ctx, b.ConfigID) })
+	done := beside(func() { config, configErr = e.Datadog.GetIntegrationConfig(ctx, b.ConfigID) })
 	credential, err := read()
-	group.Wait()
+	done()
 	switch {
 	case err != nil:
 		return look{}, AtSource, err

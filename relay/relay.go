@@ -33,7 +33,12 @@ type Engine struct {
 // source's current credential, and returns an outcome for each; one that goes
 // wrong does not stop another. A dry run goes as far as validation and changes
 // nothing.
-func (e *Engine) Relay(ctx context.Context, source Source, dryRun bool) []Outcome {
+func (e *Engine) Relay(ctx context.Context, source Source, dryRun bool) (outcomes []Outcome) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			outcomes = []Outcome{Outcome{Source: source.Name}.failed(AtBinding, panicked(cause))}
+		}
+	}()
 	bindings, err := e.bindings(ctx, source)
 	if err != nil {
 		return []Outcome{Outcome{Source: source.Name}.failed(AtBinding, err)}
@@ -42,7 +47,7 @@ func (e *Engine) Relay(ctx context.Context, source Source, dryRun bool) []Outcom
 		return []Outcome{{Source: source.Name, Verdict: Ignored}}
 	}
 	read := sync.OnceValues(func() (Credential, error) { return e.Sources.read(ctx, source) })
-	outcomes := make([]Outcome, len(bindings))
+	outcomes = make([]Outcome, len(bindings))
 	var group errgroup.Group
 	group.SetLimit(bindingsAtOnce)
 	for i, binding := range bindings {
@@ -126,6 +131,22 @@ func (b Binding) wouldSend(secrets datadog.Secrets) []string {
 		names = append(names, "secrets."+key)
 	}
 	return names
+}
+
+// beside runs f while its caller goes on, until that calls done. A panic of f
+// becomes the caller's: in a goroutine of its own nobody could recover from it,
+// and the program would end with the panic's value in its log.
+func beside(f func()) (done func()) {
+	ended := make(chan any, 1)
+	go func() {
+		defer func() { ended <- recover() }()
+		f()
+	}()
+	return func() {
+		if cause := <-ended; cause != nil {
+			panic(cause)
+		}
+	}
 }
 
 // panicked keeps a panic's value out of sight, unless it is the runtime's own:

@@ -31,7 +31,7 @@ type Source struct {
 // SecretAt is the secret with this full ARN, as AWS's own events give it.
 func SecretAt(fullARN string) (source Source, ok bool) {
 	name, ok := secretNameIn(fullARN)
-	if !ok || !randomSuffix.MatchString(name) {
+	if !ok || !isFull(name) {
 		return Source{}, false
 	}
 	return Source{Kind: Secret, Name: randomSuffix.ReplaceAllString(name, ""), ARN: fullARN}, true
@@ -61,6 +61,16 @@ func ParameterNamed(name string) Source {
 
 // randomSuffix is what Secrets Manager puts behind a secret's name in its ARN.
 var randomSuffix = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
+
+// maxSecretName bounds what strangers can have us log.
+// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+const maxSecretName = 512
+
+// isFull reports whether a name in an ARN has the random suffix.
+func isFull(nameInARN string) bool {
+	name := randomSuffix.ReplaceAllString(nameInARN, "")
+	return name != nameInARN && name != "" && len(name) <= maxSecretName
+}
 
 func secretNameIn(id string) (name string, ok bool) {
 	parsed, err := arn.Parse(id)

@@ -1,0 +1,295 @@
+package relay
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+
+	"credential-relay/datadog"
+)
+
+const keyFileValue = `{"client_email":"e","private_key":"` + canary + `","project_id":"p","type":"service_account"}`
+
+// mapping is a value, and what a binding makes of it.
+type mapping struct {
+	name  string
+	value string
+	want  string // the secrets that Datadog gets, as JSON; none when there is an error
+	err   string
+}
+
+func TestProfiles(t *testing.T) {
+	quoted := string(must(json.Marshal(keyFileValue)))
+	deep := strings.Repeat(`{"a":`, 9000) + `"` + canary + `"` + strings.Repeat("}", 9000)
+	deeper := strings.Repeat(`[`, 100_000) + canary
+	large := canary + strings.Repeat("x", 64<<10-len(canary))
+
+	// A token that is all there is, or one of several keys.
+	tokens := []mapping{
+		{"a key", `{"api_token":"` + canary + `"}`, `{"api_token":"` + canary + `"}`, ""},
+		{"a key among others", `{"api_token":"` + canary + `","note":"x","n":1}`, `{"api_token":"` + canary + `"}`, ""},
+		{"white space around the JSON", " \r\n\t{\"api_token\": \"" + canary + "\"}\n ", `{"api_token":"` + canary + `"}`, ""},
+		{"a key twice: the last one counts, as everywhere", `{"api_token":"old","api_token":"` + canary + `"}`, `{"api_token":"` + canary + `"}`, ""},
+		{"a line break in a key stays", `{"api_token":"` + canary + `\n"}`, `{"api_token":"` + canary + `\n"}`, ""},
+		{"white space around a key's value stays", `{"api_token":" ` + canary + ` "}`, `{"api_token":" ` + canary + ` "}`, ""},
+		{"plain text", canary, `{"api_token":"` + canary + `"}`, ""},
+		{"plain text with a line break", canary + "\n", `{"api_token":"` + canary + `"}`, ""},
+		{"plain text with a line break of Windows", canary + "\r\n", `{"api_token":"` + canary + `"}`, ""},
+		{"plain text with two line breaks loses one", canary + "\n\n", `{"api_token":"` + canary + `\n"}`, ""},
+		{"plain text with two line breaks of Windows loses one", canary + "\r\n\r\n", `{"api_token":"` + canary + `\r\n"}`, ""},
+		{"plain text with a line break before it keeps that", "\n" + canary, `{"api_token":"\n` + canary + `"}`, ""},
+		{"plain text with white space keeps it", "  " + canary + "\t ", `{"api_token":"  ` + canary + `\t "}`, ""},
+		{"plain text of digits", "31415926535897932384626433", `{"api_token":"31415926535897932384626433"}`, ""},
+		{"plain text of digits with a line break", "31415926535897932384626433\n", `{"api_token":"31415926535897932384626433"}`, ""},
+		{"plain text that is a number to JSON", "-1.50e+07", `{"api_token":"-1.50e+07"}`, ""},
+		{"plain text that begins with digits", "0123456789abcdef", `{"api_token":"0123456789abcdef"}`, ""},
+		{"plain text that begins with a word of JSON", "null-" + canary, `{"api_token":"null-` + canary + `"}`, ""},
+		{"plain text that HTML would escape", "<&>" + canary, `{"api_token":"<&>` + canary + `"}`, ""},
+		{"plain text beyond ASCII", "ключ-" + canary, `{"api_token":"ключ-` + canary + `"}`, ""},
+		{"plain text of 64 KB", large, `{"api_token":"` + large + `"}`, ""},
+		{"a key of 64 KB", `{"api_token":"` + large[len(`{"api_token":""}`):] + `"}`, `{"api_token":"` + large[len(`{"api_token":""}`):] + `"}`, ""},
+
+		{"nothing", "", "", "api_token: is empty in the source"},
+		{"a line break", "\r\n", "", "api_token: is empty in the source"},
+		{"white space", " \t\n ", "", "api_token: is empty in the source"},
+		{"null", "null", "", "api_token: is empty in the source"},
+		{"true", "true", "", "api_token: is missing from the source, which is not a JSON object"},
+		{"a JSON string", `"` + canary + `"`, "", "api_token: is missing from the source, which is not a JSON object"},
+		{"an array", `["` + canary + `"]`, "", "api_token: is missing from the source, which is not a JSON object"},
+		{"an empty array", `[]`, "", "api_token: is missing from the source, which is not a JSON object"},
+		{"an empty object", `{}`, "", "api_token: is missing from the source"},
+		{"another key", `{"apiToken":"` + canary + `"}`, "", "api_token: is missing from the source"},
+		{"a key in another case", `{"API_TOKEN":"` + canary + `"}`, "", "api_token: is missing from the source"},
+		{"a key below", `{"okta":{"api_token":"` + canary + `"}}`, "", "api_token: is missing from the source"},
+		{"a key that is null", `{"api_token":null,"note":"` + canary + `"}`, "", "api_token: is missing from the source"},
+		{"a key that is empty", `{"api_token":"","note":"` + canary + `"}`, "", "api_token: is empty in the source"},
+		{"a key that is white space", `{"api_token":" \n","note":"` + canary + `"}`, "", "api_token: is empty in the source"},
+		{"a key that is a number", `{"api_token":3141592653589793}`, "", "api_token: must be a string in the source"},
+		{"a key that is false", `{"api_token":false,"note":"` + canary + `"}`, "", "api_token: must be a string in the source"},
+		{"a key that is an array", `{"api_token":["` + canary + `"]}`, "", "api_token: must be a string in the source"},
+		{"a key that is an object", `{"api_token":{"` + canary + `":1}}`, "", "api_token: must be a string in the source"},
+		{"nested deeply", deep, "", "api_token: is missing from the source"},
+		{"nested too deeply to be JSON", deeper, `{"api_token":"` + deeper + `"}`, ""},
+		{"neither text nor JSON", "\xff\xfe" + canary, "", "the value is neither text nor JSON"},
+	}
+	keyFiles := []mapping{
+		{"the file itself", keyFileValue, `{"service_account_json":` + keyFileValue + `}`, ""},
+		{"the file itself, with more in it", strings.Replace(keyFileValue, "{", `{"n":12345678901234567890123,"f":1.10,"x":null,`, 1), `{"service_account_json":{"client_email":"e","f":1.10,"n":12345678901234567890123,"private_key":"` + canary + `","project_id":"p","type":"service_account","x":null}}`, ""},
+		{"the file as an object", `{"service_account_json":` + keyFileValue + `,"note":"x"}`, `{"service_account_json":` + keyFileValue + `}`, ""},
+		{"the file as a string", `{"service_account_json":` + quoted + `}`, `{"service_account_json":` + keyFileValue + `}`, ""},
+		{"an address beside it", `{"service_account_json":` + keyFileValue + `,"admin_email":"a@example.com"}`, `{"admin_email":"a@example.com","service_account_json":` + keyFileValue + `}`, ""},
+		{"an address in the file itself is an address too", strings.Replace(keyFileValue, "{", `{"admin_email":"a@example.com",`, 1), `{"admin_email":"a@example.com","service_account_json":` + strings.Replace(keyFileValue, "{", `{"admin_email":"a@example.com",`, 1) + `}`, ""},
+
+		{"plain text", canary, "", "service_account_json: is missing from the source, which is not a JSON object"},
+		{"null", "null", "", "service_account_json: is missing from the source, which is not a JSON object"},
+		{"another key", `{"serviceAccountJson":` + keyFileValue + `}`, "", "service_account_json: is missing from the source"},
+		{"a string that is no JSON", `{"service_account_json":"` + canary + `"}`, "", "service_account_json: must be a service account key file: a JSON object, or a string of one"},
+		{"a string with something behind the JSON", `{"service_account_json":` + string(must(json.Marshal(keyFileValue+canary))) + `}`, "", "service_account_json: must be a service account key file: a JSON object, or a string of one"},
+		{"a string of a string", `{"service_account_json":` + string(must(json.Marshal(quoted))) + `}`, "", "service_account_json: must be a service account key file: a JSON object, or a string of one"},
+		{"an array", `{"service_account_json":[` + keyFileValue + `]}`, "", "service_account_json: must be a service account key file: a JSON object, or a string of one"},
+		{"an empty object", `{"service_account_json":{},"note":"` + canary + `"}`, "", "service_account_json: its type must be a string that is not empty"},
+		{"without a key", strings.Replace(keyFileValue, "private_key", "privateKey", 1), "", "service_account_json: its private_key must be a string that is not empty"},
+		{"with an empty key", `{"service_account_json":{"type":"service_account","project_id":"` + canary + `","private_key":"\n"}}`, "", "service_account_json: its private_key must be a string that is not empty"},
+		{"of a person", `{"service_account_json":` + strings.Replace(keyFileValue, "service_account", "authorized_user", 1) + `}`, "", "service_account_json: its type must be service_account"},
+		{"an address that is a number", strings.Replace(keyFileValue, "{", `{"admin_email":3141592653589793,`, 1), "", "admin_email: must be a string in the source"},
+		{"an empty address", `{"service_account_json":` + keyFileValue + `,"admin_email":""}`, "", "admin_email: is empty in the source"},
+	}
+	pairs := []mapping{
+		{"both keys", `{"client_id":"id","client_secret":"` + canary + `","x":1}`, `{"client_id":"id","client_secret":"` + canary + `"}`, ""},
+		{"one key", `{"client_id":"` + canary + `"}`, "", "client_secret: is missing from the source"},
+		{"the other key", `{"client_secret":"` + canary + `"}`, "", "client_id: is missing from the source"},
+		{"plain text", canary, "", "client_id: is missing from the source, which is not a JSON object"},
+		{"a number", `{"client_id":314159265358979,"client_secret":"` + canary + `"}`, "", "client_id: must be a string in the source"},
+	}
+	for kind, mappings := range map[datadog.IntegrationType][]mapping{
+		datadog.Okta: tokens, datadog.SentinelOne: tokens, datadog.CrowdStrike: pairs, datadog.GoogleWorkspace: keyFiles,
+	} {
+		for _, m := range mappings {
+			t.Run(string(kind)+"/"+m.name, func(t *testing.T) { m.check(t, kind, nil) })
+		}
+	}
+}
+
+func TestExpressions(t *testing.T) {
+	idp := `{"okta":{"token":"` + canary + `","n":12345678901234567890},"list":["a","` + canary + `"],"none":null,"empty":{},"flag":true}`
+	for _, c := range []struct {
+		key, expression string
+		mapping
+	}{
+		{"api_token", "okta.token", mapping{"a path", idp, `{"api_token":"` + canary + `"}`, ""}},
+		{"api_token", "list[1]", mapping{"an element", idp, `{"api_token":"` + canary + `"}`, ""}},
+		{"api_token", "missing || okta.token", mapping{"the first that is there", idp, `{"api_token":"` + canary + `"}`, ""}},
+		{"api_token", "join('-', list)", mapping{"a function", idp, `{"api_token":"a-` + canary + `"}`, ""}},
+		{"admin_email", "'admin@example.com'", mapping{"a literal", idp, `{"admin_email":"admin@example.com"}`, ""}},
+		{"api_token", "@", mapping{"all of a text", canary + "\n", `{"api_token":"` + canary + `"}`, ""}},
+		{"api_token", "@", mapping{"all of a text of digits", "31415926535897932384\n", `{"api_token":"31415926535897932384"}`, ""}},
+		{"api_token", "@", mapping{"all of a JSON string", `"` + canary + `\n"`, `{"api_token":"` + canary + `\n"}`, ""}},
+		{"api_token", "[0]", mapping{"an element of an array", `["` + canary + `"]`, `{"api_token":"` + canary + `"}`, ""}},
+		{"newer", "okta", mapping{"an object, for a key of which nothing is known", idp, `{"newer":{"n":12345678901234567890,"token":"` + canary + `"}}`, ""}},
+		{"newer", "okta.n", mapping{"a number, for such a key", idp, `{"newer":12345678901234567890}`, ""}},
+		{"newer", "flag", mapping{"a boolean, for such a key", idp, `{"newer":true}`, ""}},
+		{"service_account_json", "google.key", mapping{"a key file", `{"google":{"key":` + keyFileValue + `}}`, `{"service_account_json":` + keyFileValue + `}`, ""}},
+
+		{"api_token", "okta.password", mapping{"nothing there", idp, "", "api_token: is missing from the source"}},
+		{"api_token", "none", mapping{"null there", idp, "", "api_token: is missing from the source"}},
+		{"api_token", "okta.token", mapping{"a path into a text", canary, "", "api_token: is missing from the source, which is not a JSON object"}},
+		{"api_token", "okta", mapping{"an object for a text", idp, "", "api_token: must be a string in the source"}},
+		{"api_token", "okta.n", mapping{"a number for a text", idp, "", "api_token: must be a string in the source"}},
+		{"api_token", "@", mapping{"all of null", "null", "", "api_token: is empty in the source"}},
+		{"newer", "empty", mapping{"an empty object", idp, "", "newer: is empty in the source"}},
+		{"newer", "list[5:]", mapping{"an empty array", idp, "", "newer: is empty in the source"}},
+		{"newer", "''", mapping{"an empty text", idp, "", "newer: is empty in the source"}},
+		{"api_token", "join('-', okta.token)", mapping{"a function that wants something else", idp, "", "api_token: its expression does not apply to what the source holds"}},
+		{"api_token", "to_number(okta.token, `1`)", mapping{"a function with too many arguments", idp, "", "api_token: its expression does not apply to what the source holds"}},
+		{"api_token", "nosuch(okta.token)", mapping{"no function", idp, "", "api_token: its expression does not apply to what the source holds"}},
+	} {
+		t.Run(c.name, func(t *testing.T) { c.check(t, "NEWER", map[string]string{c.key: c.expression}) })
+	}
+}
+
+func (m mapping) check(t *testing.T, kind datadog.IntegrationType, expressions map[string]string) {
+	got, err := mapped(t, kind, expressions, []byte(m.value))
+	if m.err == "" && err != nil || m.err != "" && (err == nil || err.Error() != m.err) {
+		t.Fatalf("got the error %v, want %q", err, m.err)
+	}
+	if err != nil && strings.Contains(err.Error(), canary) {
+		t.Errorf("the error holds the value: %v", err)
+	}
+	if got != m.want {
+		t.Errorf("got %.300s, want %.300s", got, m.want)
+	}
+}
+
+// mapped is what Datadog gets of a value, as JSON.
+func mapped(t testing.TB, kind datadog.IntegrationType, expressions map[string]string, value []byte) (string, error) {
+	t.Helper()
+	fields, err := fieldsFor(kind, expressions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	credential, err := newCredential(Source{}, "1", value)
+	if err != nil {
+		return "", err
+	}
+	secrets, err := credential.Secrets(fields)
+	if err != nil {
+		return "", err
+	}
+	return sent(t, secrets), nil
+}
+
+// sent has a client write secrets, which is the only way to see them.
+func sent(t testing.TB, secrets datadog.Secrets) string {
+	t.Helper()
+	var body struct {
+		Data struct {
+			Attributes struct{ Secrets json.RawMessage }
+		}
+	}
+	client := datadog.Client{
+		URL:  &url.URL{Scheme: "https", Host: "datadog.example"},
+		Keys: datadog.Fixed(datadog.Keys{}),
+		Transport: roundTrip(func(request *http.Request) (*http.Response, error) {
+			content, err := io.ReadAll(request.Body)
+			if err == nil {
+				err = json.Unmarshal(content, &body)
+			}
+			return httptest.NewRecorder().Result(), err
+		}),
+	}
+	if err := client.ValidateCredential(t.Context(), datadog.Okta, "", secrets); err != nil {
+		t.Fatal(err)
+	}
+	return string(body.Data.Attributes.Secrets)
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
+// TestExpressionsOfABinding are checked when the binding is read, and not when
+// a credential has come.
+func TestExpressionsOfABinding(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		expressions map[string]string
+		want        string
+	}{
+		{"no expression", map[string]string{"api_token": ""}, `secrets: api_token: "" is not a JMESPath expression`},
+		{"half an expression", map[string]string{"api_token": "a["}, `secrets: api_token: "a[" is not a JMESPath expression`},
+		{"one of two", map[string]string{"a": "a", "b": "a b"}, `secrets: b: "a b" is not a JMESPath expression`},
+		{"none", map[string]string{}, "secrets: is empty"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if _, err := fieldsFor(datadog.Okta, c.expressions); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
+// causes are all that may be wrong with a value. Since there is no other error,
+// none can quote it.
+var causes = []string{
+	"is missing from the source", "is missing from the source, which is not a JSON object",
+	"is empty in the source", "must be a string in the source",
+	"must be a service account key file: a JSON object, or a string of one", "its type must be service_account",
+	"its type must be a string that is not empty", "its project_id must be a string that is not empty",
+	"its private_key must be a string that is not empty", "its client_email must be a string that is not empty",
+	"its expression does not apply to what the source holds",
+}
+
+func FuzzProfiles(f *testing.F) {
+	for _, seed := range []string{
+		"", "null", "true", "31415", "-0e1", canary, canary + "\r\n", `"` + canary + `"`, `["` + canary + `"]`, "{", "{}}", "\ufeff{}",
+		`{"api_token":"` + canary + `"}`, `{"api_token":3}`, `{"api_token":""}`, `{"client_id":"a","client_secret":{}}`,
+		`{"client_id":"a","client_secret":"` + canary + `"}`, keyFileValue, `{"service_account_json":` + keyFileValue + `}`,
+		`{"service_account_json":"{\"type\":\"service_account\"}","admin_email":[]}`, `{"a":{"b":[1,{"c":"` + canary + `"}]}}`,
+		"\xff", "\u2028\x00", `{"api_token":"\ud800"}`, strings.Repeat("[", 20_000),
+	} {
+		f.Add([]byte(seed))
+	}
+	explicit := map[string]string{"first": "a.b[0]", "all": "@", "keys": "keys(@)", "text": "to_string(@)", "api_token": "a || api_token"}
+	f.Fuzz(func(t *testing.T, value []byte) {
+		for _, kind := range []datadog.IntegrationType{datadog.Okta, datadog.CrowdStrike, datadog.GoogleWorkspace, "NEWER"} {
+			expressions := explicit
+			if kind != "NEWER" {
+				expressions = nil
+			}
+			text, err := mapped(t, kind, expressions, value)
+			if err != nil {
+				if key, cause, keyed := strings.Cut(err.Error(), ": "); err.Error() != "the value is neither text nor JSON" &&
+					(!keyed || !slices.Contains(causes, cause) || !knownKey(kind, expressions, key)) {
+					t.Errorf("%s: an error of its own for this value: %v", kind, err)
+				}
+				continue
+			}
+			var got map[string]any
+			if err := json.Unmarshal([]byte(text), &got); err != nil {
+				t.Fatalf("%s: Datadog would get %q: %v", kind, text, err)
+			}
+			for key := range got {
+				if !knownKey(kind, expressions, key) {
+					t.Errorf("%s: Datadog would get the key %q", kind, key)
+				}
+			}
+		}
+	})
+}
+
+func knownKey(kind datadog.IntegrationType, expressions map[string]string, key string) bool {
+	fields := must(fieldsFor(kind, expressions))
+	return slices.ContainsFunc(fields, func(field Field) bool { return field.Key == key })
+}
