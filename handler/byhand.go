@@ -52,10 +52,13 @@ func decodeByHand(event object) (Trigger, error) {
 	return trigger, nil
 }
 
+// maxName is how long a name or an ARN may be to AWS.
+const maxName = 2048
+
 func (o object) name(key string) (string, error) {
 	name := o.text(key)
-	if name == "" {
-		return "", malformed("relay.%s: must be a name, as a string", key)
+	if name == "" || len(name) > maxName {
+		return "", malformed("relay.%s: must be a name, as a string of at most %d bytes", key, maxName)
 	}
 	return name, nil
 }

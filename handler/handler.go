@@ -35,7 +35,7 @@ func (h *Handler) Invoke(ctx context.Context, event []byte) (reply []byte, err e
 	defer func() {
 		if cause := recover(); cause != nil {
 			// The stack, but not the cause itself: that may quote a credential.
-			h.Log.ErrorContext(ctx, "panic", "stack", string(debug.Stack()))
+			h.Log.ErrorContext(ctx, "panic", keyStack, string(debug.Stack()))
 			reply, err = nil, &InternalError{}
 		}
 	}()

@@ -26,6 +26,7 @@ const (
 	keyRetryable = "retryable"
 	keyOutcomes  = "outcomes"
 	keyDuration  = "duration_ms"
+	keyStack     = "stack"
 )
 
 // logOutcomes writes a line for each binding that a trigger led to.
