@@ -102,7 +102,7 @@ func (c *Client) attempt(ctx context.Context, req request, keys *Keys, read read
 		return noAnswer(req, keys, err)
 	}
 	defer resp.Body.Close()
-	// To read from a connection whose protocol was switched ends at no deadline.
+	// Reading from a connection whose protocol was switched heeds no deadline.
 	defer context.AfterFunc(ctx, func() { resp.Body.Close() })()
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return refusal(req, keys, resp)
@@ -152,7 +152,7 @@ func refusal(req request, keys *Keys, resp *http.Response) *Error {
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests:
 		failure.Retryable = true
-		failure.RateLimit = RateLimit{scrubber.scrub(resp.Header.Get("X-RateLimit-Name")), rateLimitReset(resp.Header)}
+		failure.RateLimit = RateLimit{Name: scrubber.scrub(resp.Header.Get("X-RateLimit-Name")), Reset: rateLimitReset(resp.Header)}
 		failure.RetryAfter = failure.RateLimit.Reset
 	case resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented:
 		failure.Retryable = true

@@ -108,8 +108,14 @@ func TestErrorOfEveryAnswer(t *testing.T) {
 	for _, a := range errorAnswers {
 		virtually(t, a.name, func(t *testing.T) {
 			for _, s := range errorStatuses {
-				client, _ := client(reply(s.status, a.body, "Content-Type: "+a.contentType))
-				err := get(t.Context(), client)
+				if len(a.body) > 10_000 && s.status != 400 && s.status != 502 {
+					continue // for time's sake
+				}
+				client, line := client(reply(s.status, a.body, "Content-Type: "+a.contentType))
+				err := once(t, client, get)
+				if line.tries() != 1 {
+					t.Fatalf("%d: got %d tries", s.status, line.tries())
+				}
 				failed := failure(t, err)
 				if failed.Status != s.status || failed.Retryable != s.retryable {
 					t.Errorf("%d: got status %d, retryable %t, want %t", s.status, failed.Status, failed.Retryable, s.retryable)
@@ -186,11 +192,8 @@ func TestErrorOfARateLimit(t *testing.T) {
 	}
 	for _, c := range cases {
 		virtually(t, c.name, func(t *testing.T) {
-			// The wait for the reset would pass the deadline, so that one answer is all there is.
-			ctx, cancel := context.WithTimeout(t.Context(), 499*time.Millisecond)
-			defer cancel()
 			client, _ := client(reply(429, `{"errors":["Too many requests"]}`, "X-RateLimit-Reset: "+c.reset, "X-RateLimit-Name: "+c.limit))
-			failed := failure(t, update(ctx, client))
+			failed := failure(t, once(t, client, update))
 			if failed.RateLimit != c.want || !failed.Retryable || failed.RetryAfter < c.want.Reset {
 				t.Errorf("got %+v, retryable %t after %s, want %+v", failed.RateLimit, failed.Retryable, failed.RetryAfter, c.want)
 			}
@@ -262,7 +265,7 @@ func TestErrorHoldsNoSecret(t *testing.T) {
 					for _, format := range []string{`{"errors":["%s"]}`, `{"errors":[{"detail":"%s"}]}`, `{"error":{"message":"%s"}}`, "%s", "<%s", `{"errors":["%s`, `{"data":"%s"}`} {
 						client, _ := client(echo(status, format))
 						client.Keys = datadog.Fixed(keys)
-						err := call.do(t.Context(), client)
+						err := once(t, client, call.do)
 						if err == nil && status == 200 && strings.HasPrefix(call.name, "Validate") && strings.HasPrefix(format, `{"data"`) {
 							continue // an answer of which nothing is read
 						}
