@@ -28,6 +28,10 @@ func newScrubber(keys *Keys, secrets Secrets) *scrubber {
 	return s
 }
 
+// Mask takes out of a text whatever of the secrets it quotes: Datadog may quote
+// what it holds, in the answer to a call that carried none of it.
+func (s Secrets) Mask(text string) string { return newScrubber(&Keys{}, s).mask(printable(text)) }
+
 func (s *scrubber) add(value any) {
 	switch value := value.(type) {
 	case string:

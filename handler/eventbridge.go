@@ -2,25 +2,31 @@ package handler
 
 import (
 	"encoding/json"
+	"slices"
 
 	"credential-relay/relay"
 )
 
-const secretsManager = "aws.secretsmanager"
-
 // decodeEventBridge decodes an event as EventBridge delivers it.
 // https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html
 func decodeEventBridge(event object) (Trigger, error) {
-	source, kind := event.text("source"), event.text("detail-type")
-	switch {
-	case source == secretsManager && kind == "Secret Label Updated":
+	switch source, kind := event.text("source"), event.text("detail-type"); {
+	case kind == "Scheduled Event" && (source == "aws.events" || source == "aws.scheduler"):
+		return Trigger{Kind: kind, reconcile: true}, nil // its detail may be an object or a string of one
+	case source == "aws.secretsmanager" && kind == "Secret Label Updated":
 		return decodeLabelUpdated(event)
-	case source == secretsManager && kind == "AWS Service Event via CloudTrail":
+	case source == "aws.secretsmanager" && kind == "AWS Service Event via CloudTrail":
 		return decodeServiceEvent(event)
+	case source == "aws.secretsmanager" && kind == "AWS API Call via CloudTrail":
+		return decodeAPICall(event)
+	case source == "aws.ssm" && kind == "Parameter Store Change":
+		return decodeParameterChange(event)
 	default:
 		return unknownEvent("of " + source + ", " + kind), nil
 	}
 }
+
+const labelCurrent = "AWSCURRENT"
 
 // decodeLabelUpdated decodes Secrets Manager's own event for a staging label
 // that has moved to another version, which needs no CloudTrail.
@@ -32,7 +38,7 @@ func decodeLabelUpdated(event object) (Trigger, error) {
 		return trigger, err
 	}
 	switch label := detail.text("labelUpdated"); label {
-	case "AWSCURRENT":
+	case labelCurrent:
 	case "":
 		return trigger, malformed("%s: detail.labelUpdated is missing", trigger.Kind)
 	default:
@@ -45,27 +51,29 @@ func decodeLabelUpdated(event object) (Trigger, error) {
 	return trigger.about(resources[0], "resources[0]")
 }
 
-// decodeServiceEvent decodes what Secrets Manager itself has done, as CloudTrail
-// tells it: then resources and requestParameters are empty, and the secret's
-// ARN is in additionalEventData.
-// https://docs.aws.amazon.com/secretsmanager/latest/userguide/cloudtrail_log_entries.html
-func decodeServiceEvent(event object) (Trigger, error) {
+// decodeParameterChange decodes Parameter Store's own event. It names no
+// version.
+// https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-cwe.html
+func decodeParameterChange(event object) (Trigger, error) {
+	trigger := Trigger{Kind: event.text("detail-type")}
 	detail, err := detailOf(event)
 	if err != nil {
-		return Trigger{}, err
+		return trigger, err
 	}
-	trigger := Trigger{Kind: detail.text("eventName")}
-	if trigger.Kind != "RotationSucceeded" {
-		return unknownEvent("of " + secretsManager + ", CloudTrail's " + trigger.Kind), nil
+	name, operation := detail.text("name"), detail.text("operation")
+	switch {
+	case name == "" || len(name) > maxID:
+		return trigger, malformed("%s: detail.name must be a parameter's name", trigger.Kind)
+	case !slices.Contains([]string{"Create", "Update", "Delete"}, operation):
+		return nothing(trigger.Kind, relay.Ignored, bounded("the operation "+operation+" changes no value")), nil
 	}
-	var data object
-	_ = json.Unmarshal(detail["additionalEventData"], &data)
-	return trigger.about(data.text("SecretId"), "detail.additionalEventData.SecretId")
+	trigger.Source = relay.ParameterNamed(name).In(event.text("account"), event.text("region"))
+	return trigger, nil
 }
 
 func detailOf(event object) (object, error) {
-	var detail object
-	if json.Unmarshal(event["detail"], &detail) != nil || detail == nil {
+	detail := event.object("detail")
+	if detail == nil {
 		return nil, malformed("%s: detail is not an object", event.text("detail-type"))
 	}
 	return detail, nil

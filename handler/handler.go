@@ -26,6 +26,11 @@ const (
 type Handler struct {
 	Engine *relay.Engine
 	Log    *slog.Logger
+	// Signatures checks webhook deliveries that no gateway vouches for; nil
+	// when there shall be none.
+	Signatures *Signatures
+
+	answers answers
 }
 
 // Invoke serves one invocation: it decodes the event, relays what it asks for
@@ -52,59 +57,78 @@ func (h *Handler) Invoke(ctx context.Context, event []byte) (reply []byte, err e
 
 // served is what became of an invocation.
 type served struct {
-	trigger  string
-	outcomes []relay.Outcome // of everything that was relayed, once
-	reply    any
+	trigger string
+	Report  // of everything that was relayed, once
+	reply   any
 }
 
 // serve finds the event's door. Events are told apart by the keys they have and
 // never by trying to decode them: most shapes decode into most others.
-func (h *Handler) serve(ctx context.Context, event []byte) (served, error) {
-	members, err := decodeObject(event)
-	if err != nil {
+func (h *Handler) serve(ctx context.Context, raw []byte) (served, error) {
+	event, err := decodeObject(raw)
+	switch {
+	case err != nil:
 		return served{}, err
+	case event.isRotationStep():
+		return h.serveRotation(ctx, event)
+	case event.isBatch():
+		return h.serveBatch(ctx, event)
+	case event.isDelivery():
+		return h.serveDelivery(ctx, event), nil
+	default:
+		return h.serveStraight(ctx, event)
 	}
-	if members.isBatch() {
-		return h.serveBatch(ctx, members)
-	}
-	return h.serveOne(ctx, members)
 }
 
-// serveOne serves an event that has come straight, from EventBridge or by hand.
-func (h *Handler) serveOne(ctx context.Context, members object) (served, error) {
-	trigger, err := decodeTrigger(members)
+// serveStraight serves an event that has come by itself: from EventBridge, a
+// topic, a failed invocation's record or by hand.
+func (h *Handler) serveStraight(ctx context.Context, event object) (served, error) {
+	triggers, err := decodeEvent(event, 0)
 	if err != nil {
-		return served{trigger: trigger.Kind}, err
+		return served{trigger: "malformed"}, err
 	}
-	outcomes := h.relay(ctx, []Trigger{trigger})[0]
-	if !trigger.byHand {
-		err = failure(outcomes)
+	report := joined(h.relay(ctx, triggers))
+	result := served{trigger: kindOf(triggers), Report: report, reply: report}
+	if len(triggers) == 1 && triggers[0].byHand {
+		return result, nil
 	}
-	return served{trigger.Kind, outcomes, Report{outcomes}}, err
+	return result, report.failure()
 }
 
-// relay relays what each trigger asks for, side by side, and returns each
-// one's outcomes.
-func (h *Handler) relay(ctx context.Context, triggers []Trigger) [][]relay.Outcome {
-	outcomes := make([][]relay.Outcome, len(triggers))
+func kindOf(triggers []Trigger) string {
+	if len(triggers) == 1 {
+		return triggers[0].Kind
+	}
+	return "several"
+}
+
+// relay does what each trigger asks for, side by side, and returns each one's
+// report.
+func (h *Handler) relay(ctx context.Context, triggers []Trigger) []Report {
+	reports := make([]Report, len(triggers))
 	var group errgroup.Group
 	group.SetLimit(sourcesAtOnce)
 	for i, trigger := range triggers {
 		group.Go(func() error {
-			outcomes[i] = h.relayOne(ctx, trigger)
-			h.logOutcomes(ctx, trigger, outcomes[i])
+			reports[i] = h.relayOne(ctx, trigger)
+			h.logOutcomes(ctx, trigger, reports[i].Outcomes)
 			return nil
 		})
 	}
 	_ = group.Wait()
-	return outcomes
+	return reports
 }
 
-func (h *Handler) relayOne(ctx context.Context, trigger Trigger) []relay.Outcome {
-	if trigger.asksForNothing() {
-		return []relay.Outcome{trigger.outcome}
+func (h *Handler) relayOne(ctx context.Context, trigger Trigger) Report {
+	switch {
+	case trigger.answered():
+		return Report{Outcomes: []relay.Outcome{trigger.outcome}}
+	case trigger.reconcile:
+		outcomes, left := h.Engine.Reconcile(ctx)
+		return Report{outcomes, left}
+	default:
+		return Report{Outcomes: h.Engine.Relay(ctx, trigger.Request)}
 	}
-	return h.Engine.Relay(ctx, trigger.Source, trigger.DryRun)
 }
 
 // withinDeadline keeps back from the invocation's deadline what it takes to

@@ -68,7 +68,7 @@ func TestBatch(t *testing.T) {
 		{"without an id", [][2]string{{"", bad}, {"2", good}}, `""`, "failed updated", 1},
 		{"by hand", [][2]string{{"1", `{"relay":{"secret":"bad"}}`}}, `"1"`, "failed", 0},
 		{"a dry run beside a real one", [][2]string{{"1", `{"relay":{"secret":"good","dry_run":true}}`}, {"2", `{"relay":{"secret":"good"}}`}}, ``, "unchanged updated", 1},
-		{"a batch in a batch", [][2]string{{"1", batch([2]string{"2", bad})}}, ``, "ignored", 0},
+		{"a batch in a batch", [][2]string{{"1", batch([2]string{"2", bad})}}, `"1"`, "failed", 0},
 		{"a body of nothing", [][2]string{{"1", ""}}, `"1"`, "failed", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -111,12 +111,12 @@ func TestStraight(t *testing.T) {
 		{"an event that leads nowhere", labelUpdated(secrets + "unbound-AbCdEf"), `"outcome":"ignored"`, nil, ""},
 		{"an event that fails", labelUpdated(secrets + "bad-AbCdEf"), "", new(*RelayFailed), "1 of 1 not up to date: bad for integration config bad: failed at config: "},
 		{"an event that is unknown", `{"a":1}`, `"outcome":"ignored"`, nil, ""},
-		{"an event of another kind of batch", `{"Records":[{"EventSource":"aws:sns"}]}`, `"outcome":"ignored"`, nil, ""},
+		{"an event of another kind of batch", `{"Records":[{"eventSource":"aws:s3"}]}`, `"outcome":"ignored"`, nil, ""},
 		{"an event that half fails", labelUpdated(secrets + "half-AbCdEf"), "", new(*RelayFailed), "1 of 2 not up to date: half for integration config bad: failed at config: "},
 		{"an event that cannot be read", `[`, "", new(*MalformedEvent), "the event is not a JSON object"},
 		{"an envelope that leads to an update", `{"relay":{"secret":"good"}}`, `"outcome":"updated"`, nil, ""},
 		{"an envelope that fails", `{"relay":{"secret":"bad"}}`, `"outcome":"failed"`, nil, ""},
-		{"an envelope that cannot be read", `{"relay":{}}`, "", new(*MalformedEvent), "relay: name a secret"},
+		{"an envelope that cannot be read", `{"relay":{}}`, "", new(*MalformedEvent), "relay: name what to look at"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -327,11 +327,11 @@ func TestMuchIsSent(t *testing.T) {
 	}
 	for name, sent := range map[string]string{
 		"a source":             event(long, "Secret Label Updated", nil),
-		"a kind":               event(secretsManager, long, nil),
-		"a label":              event(secretsManager, "Secret Label Updated", map[string]string{"labelUpdated": long}),
-		"an ARN":               event(secretsManager, "Secret Label Updated", map[string]string{"labelUpdated": "AWSCURRENT"}),
-		"an ARN of CloudTrail": event(secretsManager, "AWS Service Event via CloudTrail", map[string]any{"eventName": "RotationSucceeded", "additionalEventData": map[string]string{"SecretId": arn}}),
-		"a CloudTrail event":   event(secretsManager, "AWS Service Event via CloudTrail", map[string]string{"eventName": long}),
+		"a kind":               event("aws.secretsmanager", long, nil),
+		"a label":              event("aws.secretsmanager", "Secret Label Updated", map[string]string{"labelUpdated": long}),
+		"an ARN":               event("aws.secretsmanager", "Secret Label Updated", map[string]string{"labelUpdated": "AWSCURRENT"}),
+		"an ARN of CloudTrail": event("aws.secretsmanager", "AWS Service Event via CloudTrail", map[string]any{"eventName": "RotationSucceeded", "additionalEventData": map[string]string{"SecretId": arn}}),
+		"a CloudTrail event":   event("aws.secretsmanager", "AWS Service Event via CloudTrail", map[string]string{"eventName": long}),
 		"a key":                string(raw(map[string]int{long: 1})),
 		"keys":                 string(raw(many)),
 		"a secret by hand":     string(raw(map[string]any{"relay": map[string]string{"secret": long}})),

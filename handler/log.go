@@ -25,6 +25,7 @@ const (
 	keyError     = "error"
 	keyRetryable = "retryable"
 	keyOutcomes  = "outcomes"
+	keyLeft      = "left"
 	keyDuration  = "duration_ms"
 	keyStack     = "stack"
 )
@@ -81,12 +82,17 @@ func (h *Handler) logInvocation(ctx context.Context, started time.Time, served s
 		level = slog.LevelError
 	}
 	counts := map[relay.Verdict]int{}
-	for _, outcome := range served.outcomes {
+	for _, outcome := range served.Outcomes {
 		counts[outcome.Verdict]++
 		level = max(level, levelOf(outcome))
 	}
-	h.Log.LogAttrs(ctx, level, "invocation",
+	attrs := []slog.Attr{
 		slog.String(keyTrigger, served.trigger),
 		slog.Any(keyOutcomes, counts),
-		slog.Int64(keyDuration, time.Since(started).Milliseconds()))
+		slog.Int64(keyDuration, time.Since(started).Milliseconds()),
+	}
+	if served.Left > 0 {
+		attrs = append(attrs, slog.Int(keyLeft, served.Left))
+	}
+	h.Log.LogAttrs(ctx, level, "invocation", attrs...)
 }

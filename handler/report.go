@@ -2,6 +2,7 @@ package handler
 
 import (
 	"fmt"
+	"slices"
 
 	"credential-relay/relay"
 )
@@ -9,6 +10,17 @@ import (
 // Report is what a straight invocation returns.
 type Report struct {
 	Outcomes []relay.Outcome `json:"outcomes"`
+	// Left is how many bindings a reconcile had no time for.
+	Left int `json:"left,omitempty"`
+}
+
+func joined(reports []Report) Report {
+	var all Report
+	for _, report := range reports {
+		all.Outcomes = slices.Concat(all.Outcomes, report.Outcomes)
+		all.Left += report.Left
+	}
+	return all
 }
 
 // RelayFailed is the function error for a relay that wants somebody's
@@ -17,30 +29,43 @@ type RelayFailed struct{ summary string }
 
 func (e *RelayFailed) Error() string { return e.summary }
 
+// ReconcileIncomplete is the function error for a reconcile that ran out of
+// time, so that it is run again.
+type ReconcileIncomplete struct{ left int }
+
+func (e *ReconcileIncomplete) Error() string {
+	return fmt.Sprintf("there was no time for %d of the bindings", e.left)
+}
+
 // InternalError is the function error for a fault in this program.
 type InternalError struct{}
 
 func (e *InternalError) Error() string { return "internal error; the log has the stack" }
 
 // failure sums up what went wrong in one line; nil when nothing did.
-func failure(outcomes []relay.Outcome) error {
-	var first relay.Outcome
+func (r Report) failure() error {
+	first := slices.IndexFunc(r.Outcomes, relay.Outcome.Failed)
+	switch {
+	case first >= 0:
+		return &RelayFailed{r.summary(r.Outcomes[first])}
+	case r.Left > 0:
+		return &ReconcileIncomplete{r.Left}
+	default:
+		return nil
+	}
+}
+
+func (r Report) summary(first relay.Outcome) string {
 	failed := 0
-	for _, outcome := range outcomes {
+	for _, outcome := range r.Outcomes {
 		if outcome.Failed() {
-			if failed == 0 {
-				first = outcome
-			}
 			failed++
 		}
-	}
-	if failed == 0 {
-		return nil
 	}
 	which := first.Source
 	if first.ConfigID != "" {
 		which += " for integration config " + string(first.ConfigID)
 	}
-	return &RelayFailed{fmt.Sprintf("%d of %d not up to date: %s: %s at %s: %s",
-		failed, len(outcomes), which, first.Verdict, first.Error.Stage, first.Error.Message)}
+	return fmt.Sprintf("%d of %d not up to date: %s: %s at %s: %s",
+		failed, len(r.Outcomes), which, first.Verdict, first.Error.Stage, first.Error.Message)
 }

@@ -12,8 +12,8 @@ import (
 
 // isBatch reports whether the event is a batch from an SQS queue.
 func (o object) isBatch() bool {
-	var records []object
-	return json.Unmarshal(o["Records"], &records) == nil && len(records) > 0 && records[0].text("eventSource") == "aws:sqs"
+	records := o.records()
+	return len(records) > 0 && records[0].text("eventSource") == "aws:sqs"
 }
 
 // serveBatch serves the events that a queue holds, several about one source
@@ -26,18 +26,23 @@ func (h *Handler) serveBatch(ctx context.Context, members object) (served, error
 		return batch, malformed("Records: are not those of an SQS batch")
 	}
 	var asked []Trigger
-	which := make([]int, len(records)) // of asked, for each record
+	which := make([][]int, len(records)) // of asked, for each record
 	for i, record := range records {
-		asked, which[i] = appended(asked, decodeBody(record.Body))
+		for _, trigger := range decodeBody(record.Body) {
+			var at int
+			asked, at = appended(asked, trigger)
+			which[i] = append(which[i], at)
+		}
 	}
-	outcomes := h.relay(ctx, asked)
+	reports := h.relay(ctx, asked)
 	response := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 	for i, record := range records {
-		if failure(outcomes[which[i]]) != nil {
+		again := slices.ContainsFunc(which[i], func(at int) bool { return reports[at].failure() != nil })
+		if again {
 			response.BatchItemFailures = append(response.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: record.MessageId})
 		}
 	}
-	batch.outcomes, batch.reply = slices.Concat(outcomes...), response
+	batch.Report, batch.reply = joined(reports), response
 	return batch, nil
 }
 
@@ -52,14 +57,10 @@ func appended(asked []Trigger, trigger Trigger) ([]Trigger, int) {
 
 // decodeBody decodes a record's event. One that cannot be read becomes a
 // trigger that fails by itself, so that the others go on.
-func decodeBody(body string) Trigger {
-	members, err := decodeObject([]byte(body))
-	var trigger Trigger
-	if err == nil {
-		trigger, err = decodeTrigger(members)
-	}
+func decodeBody(body string) []Trigger {
+	triggers, err := decodeWrapped([]byte(body), 0)
 	if err != nil {
-		return nothing("malformed", relay.Failed, err.Error())
+		return []Trigger{nothing("malformed", relay.Failed, err.Error())}
 	}
-	return trigger
+	return triggers
 }

@@ -10,24 +10,25 @@ import (
 	"credential-relay/relay"
 )
 
-// Trigger is what an event decodes to: which source to look at, and why. It
-// never says what to apply: a relay looks for itself.
+// Trigger is what an event decodes to: what to look at, and why. It never says
+// what to apply: a relay looks for itself.
 type Trigger struct {
-	Kind   string       // why, such as "Secret Label Updated"
-	Source relay.Source // zero when the event asks for nothing
-	DryRun bool
+	Kind          string // why, such as "Secret Label Updated"
+	relay.Request        // zero when there is nothing to relay
 
-	byHand bool // somebody waits for the report, whatever the outcomes
-	// outcome is the answer to an event that asks for nothing.
+	reconcile bool // look at everything that is bound
+	byHand    bool // somebody waits for the report, whatever the outcomes
+	// outcome is the answer to an event that leads to no relay.
 	outcome relay.Outcome
 }
 
-func (t Trigger) asksForNothing() bool { return t.Source == relay.Source{} }
-
 // asksForSame reports whether one relay serves both triggers.
 func (t Trigger) asksForSame(other Trigger) bool {
-	return !t.asksForNothing() && t.Source == other.Source && t.DryRun == other.DryRun
+	return t.Request == other.Request && t.reconcile == other.reconcile && !t.answered() && !other.answered()
 }
+
+// answered reports whether the trigger has its outcome already.
+func (t Trigger) answered() bool { return t.outcome.Verdict != "" }
 
 // atTrigger is the stage before there is anything to relay.
 const atTrigger relay.Stage = "trigger"
@@ -39,7 +40,7 @@ type object map[string]json.RawMessage
 func decodeObject(raw []byte) (object, error) {
 	var members object
 	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
-		return nil, &MalformedEvent{"the event is not a JSON object"}
+		return nil, malformed("the event is not a JSON object")
 	}
 	return members, nil
 }
@@ -60,17 +61,51 @@ func (o object) text(key string) string {
 	return text
 }
 
-// decodeTrigger decodes one event that is about one source.
-func decodeTrigger(members object) (Trigger, error) {
-	switch {
-	case members.has("detail-type", "source"):
-		return decodeEventBridge(members)
-	case members.has("relay"):
-		return decodeByHand(members)
-	default:
-		keys := slices.Sorted(maps.Keys(members))
-		return unknownEvent("with the keys " + strings.Join(keys, ", ")), nil
+// object is a member that is an object; empty when it is absent or something
+// else.
+func (o object) object(key string) object {
+	var members object
+	_ = json.Unmarshal(o[key], &members)
+	return members
+}
+
+// maxDepth is how many envelopes an event may be in. Three are in use: a failed
+// invocation's record, in it an SNS notification, in that the event.
+const maxDepth = 4
+
+// decodeEvent decodes an event, and what is wrapped in it, to triggers. Whatever
+// is wrapped is an event or our own envelope: never a webhook request or a step
+// of a rotation, which are who they say they are only when they come straight.
+func decodeEvent(event object, depth int) ([]Trigger, error) {
+	if depth > maxDepth {
+		return nil, malformed("the event is wrapped more than %d times", maxDepth)
 	}
+	var trigger Trigger
+	var err error
+	switch {
+	case len(event.records()) > 0:
+		return decodeRecords(event, depth)
+	case event.isNotification():
+		return decodeWrapped([]byte(event.text("Message")), depth)
+	case event.isFailureRecord():
+		return decodeWrapped(event["requestPayload"], depth)
+	case event.has("detail-type", "source"):
+		trigger, err = decodeEventBridge(event)
+	case event.has("relay") || event.has("reconcile"):
+		trigger, err = decodeByHand(event)
+	default:
+		keys := slices.Sorted(maps.Keys(event))
+		trigger = unknownEvent("with the keys " + strings.Join(keys, ", "))
+	}
+	return []Trigger{trigger}, err
+}
+
+func decodeWrapped(raw []byte, depth int) ([]Trigger, error) {
+	event, err := decodeObject(raw)
+	if err != nil {
+		return nil, err
+	}
+	return decodeEvent(event, depth+1)
 }
 
 // unknownEvent is the trigger of an event that nobody here has asked for. It is

@@ -136,7 +136,7 @@ func (w *world) verdicts() string {
 // labelUpdated is the event of a secret's label move.
 func labelUpdated(secretARN string) string {
 	return object{
-		"source": text(secretsManager), "detail-type": text("Secret Label Updated"),
+		"source": text("aws.secretsmanager"), "detail-type": text("Secret Label Updated"),
 		"resources": raw([]string{secretARN}), "detail": raw(map[string]string{"labelUpdated": "AWSCURRENT"}),
 	}.String()
 }

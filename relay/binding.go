@@ -2,13 +2,10 @@ package relay
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"regexp"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,35 +29,31 @@ type Binding struct {
 	fault     error   // why the binding cannot be used
 }
 
-// Policy is what a relay does to a config's `enabled`.
-type Policy string
-
-// The policies of a binding.
-const (
-	Keep   Policy = "keep"   // never sends it
-	On     Policy = "on"     // asserts true
-	Off    Policy = "off"    // asserts false
-	Follow Policy = "follow" // on once a valid credential is delivered
-)
-
-// assertion is the `enabled` to send together with a credential; nil for none.
-func (p Policy) assertion() *bool {
-	switch p {
-	case On, Follow:
-		return aws.Bool(true)
-	case Off:
-		return aws.Bool(false)
-	default:
-		return nil
-	}
-}
-
 // bindings finds the bindings that a source's name leads to. Some may turn out
 // to be about another source, which goes by the same name there.
 func (e *Engine) bindings(ctx context.Context, source Source) ([]Binding, error) {
 	under := path.Join(e.directory(source.Kind), inParameterName(source.boundAs()))
-	pages := ssm.NewGetParametersByPathPaginator(e.Sources.Parameters, &ssm.GetParametersByPathInput{Path: aws.String(under)})
+	return e.bindingsUnder(ctx, source.Kind, &ssm.GetParametersByPathInput{Path: aws.String(under)})
+}
+
+// allBindings finds every binding there is.
+func (e *Engine) allBindings(ctx context.Context) ([]Binding, error) {
+	var all []Binding
+	for _, kind := range []Kind{Secret, Parameter} {
+		found, err := e.bindingsUnder(ctx, kind, &ssm.GetParametersByPathInput{
+			Path: aws.String(e.directory(kind)), Recursive: aws.Bool(true),
+		})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+func (e *Engine) bindingsUnder(ctx context.Context, kind Kind, under *ssm.GetParametersByPathInput) ([]Binding, error) {
 	var found []Binding
+	pages := ssm.NewGetParametersByPathPaginator(e.Sources.Parameters, under)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -70,7 +63,7 @@ func (e *Engine) bindings(ctx context.Context, source Source) ([]Binding, error)
 			return nil, errors.New("GetParametersByPath: the answer holds no list of parameters")
 		}
 		for _, parameter := range page.Parameters {
-			found = append(found, e.parseBinding(source.Kind, parameter))
+			found = append(found, e.parseBinding(kind, parameter))
 		}
 	}
 	return found, nil
@@ -88,26 +81,79 @@ func inParameterName(name string) string {
 
 var notInParameterName = regexp.MustCompile(`[^A-Za-z0-9_.\-/]`)
 
+// outcome is the beginning of what comes of the binding.
+func (b Binding) outcome() Outcome {
+	return Outcome{Source: b.source().Name, ConfigID: b.ConfigID, Type: b.Type}
+}
+
+// source is the one that the binding names by itself, without an event.
+func (b Binding) source() Source {
+	switch {
+	case b.Source.ARN != "":
+		pinned, _ := SecretAt(b.Source.ARN)
+		return pinned
+	case b.Source.Kind == Parameter:
+		return ParameterNamed(b.Source.Name)
+	default:
+		return b.Source
+	}
+}
+
+// sourceOf is the one to look at when an event tells of source: the binding's
+// own for no source, and its pin for one elsewhere that is not fully named,
+// since Secrets Manager finds only secrets of our own by less than a full ARN.
+func (b Binding) sourceOf(source Source) Source {
+	own := b.source()
+	partly := source.ARN == "" || source.typed
+	elsewhere := !b.atHome(source) && own.Account == source.Account && own.Region == source.Region
+	if source == (Source{}) || partly && elsewhere {
+		return own
+	}
+	return source
+}
+
+// wanting puts a policy in the place of the binding's own, unless it is empty.
+func (b Binding) wanting(policy Policy) Binding {
+	if policy != "" {
+		b.Enabled = policy
+	}
+	return b
+}
+
+// unfit is the outcome for a binding that cannot be used for a source; nil when
+// it can.
+func (b Binding) unfit(source Source) *Outcome {
+	var o Outcome
+	if b.fault != nil {
+		o = b.outcome().failed(AtBinding, fmt.Errorf("%s: %w", b.Parameter, b.fault))
+	} else if reason := b.mismatch(source); reason != "" {
+		o = b.outcome().ended(Ignored, AtBinding, fmt.Errorf("%s: %s", b.Parameter, reason))
+	} else {
+		return nil
+	}
+	return &o
+}
+
 // mismatch says why the binding is not about this source; empty when it is. Of
 // a source that has yet to be read less is known, and the benefit of the doubt
 // is given.
 func (b Binding) mismatch(source Source) string {
 	pin := b.Source.ARN
 	switch {
-	case pin != "" && source.ARN != "" && pin != source.ARN && !(source.typed && strings.HasPrefix(pin, source.ARN+"-")):
+	case pin != "" && source.ARN != "" && pin != source.ARN && !(source.typed && strings.HasPrefix(pin, source.ARN+"-")),
+		pin != "" && source.ARN == "" && !b.atHome(source):
 		return "its secret_arn pins another secret: " + pin
-	case pin == "" && source.ARN != "" && !b.atHome(source.ARN):
-		return "the secret is in another account or region, and this binding does not pin it with secret_arn"
+	case pin == "" && !b.atHome(source):
+		return "the source is in another account or region; only a secret can be bound from there, pinned with secret_arn"
 	case pin == "" && source.boundAs() != b.Source.Name:
 		return "the binding is named for " + b.Source.Name + "; for a name that Parameter Store cannot hold, pin the secret with secret_arn"
 	}
 	return ""
 }
 
-// atHome reports whether an ARN is of our own account and region.
-func (b Binding) atHome(id string) bool {
-	parsed, err := arn.Parse(id)
-	return err == nil && parsed.AccountID == b.home.AccountID && parsed.Region == b.home.Region
+// atHome reports whether a source is of our own account and region.
+func (b Binding) atHome(source Source) bool {
+	return source.Account == "" || source.Account == b.home.AccountID && source.Region == b.home.Region
 }
 
 // parseBinding reads one binding. One that cannot be read carries its fault,
@@ -142,62 +188,4 @@ func (b *Binding) parse(parameter types.Parameter) (err error) {
 	}
 	b.Fields, err = fieldsFor(b.Type, options.secrets)
 	return err
-}
-
-// options is the value of a binding.
-type options struct {
-	integrationType datadog.IntegrationType
-	secrets         map[string]string
-	enabled         Policy
-	secretARN       string
-}
-
-func parseOptions(value []byte) (options, error) {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(value, &members); err != nil || members == nil {
-		return options{}, errors.New(`the value is not a JSON object; the smallest is {"integration_type": "OKTA"}`)
-	}
-	parsed := options{enabled: Keep}
-	for _, name := range slices.Sorted(maps.Keys(members)) {
-		if err := parsed.set(name, members[name]); err != nil {
-			return options{}, err
-		}
-	}
-	if parsed.integrationType == "" {
-		return options{}, errors.New("integration_type: is required, such as OKTA")
-	}
-	return parsed, nil
-}
-
-func (o *options) set(name string, member json.RawMessage) error {
-	switch name {
-	case "integration_type":
-		if json.Unmarshal(member, &o.integrationType) != nil || !integrationType.MatchString(string(o.integrationType)) {
-			return errors.New("integration_type: must be a type in Datadog's spelling, such as OKTA or GOOGLE_WORKSPACE")
-		}
-	case "secrets":
-		if json.Unmarshal(member, &o.secrets) != nil || o.secrets == nil {
-			return errors.New("secrets: must be an object of Datadog keys and JMESPath expressions, all strings")
-		}
-	case "enabled":
-		if json.Unmarshal(member, &o.enabled) != nil || !o.enabled.known() {
-			return errors.New("enabled: must be keep, on, off or follow")
-		}
-	case "secret_arn":
-		if json.Unmarshal(member, &o.secretARN) != nil || !isFullSecretARN(o.secretARN) {
-			return errors.New("secret_arn: must be the secret's full ARN, with its six characters at the end")
-		}
-	default:
-		return fmt.Errorf("%s: is not a field of a binding; those are integration_type, secrets, enabled and secret_arn", name)
-	}
-	return nil
-}
-
-var integrationType = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
-
-func (p Policy) known() bool { return p == Keep || p == On || p == Off || p == Follow }
-
-func isFullSecretARN(id string) bool {
-	name, ok := secretNameIn(id)
-	return ok && isFull(name)
 }

@@ -196,7 +196,9 @@ func TestMismatch(t *testing.T) {
 		abroad = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/okta-AbCdEf"
 	)
 	known := func(name, arn string, typed bool) Source {
-		return Source{Kind: Secret, Name: name, ARN: arn, typed: typed}
+		source := secretIn(arn, name)
+		source.Name, source.typed = name, typed
+		return source
 	}
 	for _, c := range []struct {
 		name   string

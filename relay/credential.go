@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
@@ -41,18 +41,28 @@ func (s Sources) read(ctx context.Context, source Source) (Credential, error) {
 	if source.Kind == Parameter {
 		return s.readParameter(ctx, source)
 	}
-	return s.readSecret(ctx, source)
+	return s.readSecret(ctx, source, &secretsmanager.GetSecretValueInput{VersionStage: aws.String(current)})
+}
+
+// readOnce gives each source a reader that reads it at the first call, and for
+// all of its bindings.
+func (s Sources) readOnce(ctx context.Context) func(Source) reader {
+	var lock sync.Mutex
+	readers := map[Source]reader{}
+	return func(source Source) reader {
+		lock.Lock()
+		defer lock.Unlock()
+		if readers[source] == nil {
+			readers[source] = sync.OnceValues(func() (Credential, error) { return s.read(ctx, source) })
+		}
+		return readers[source]
+	}
 }
 
 // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
-func (s Sources) readSecret(ctx context.Context, source Source) (Credential, error) {
-	id := source.Name
-	if source.ARN != "" {
-		id = source.ARN
-	}
-	answer, err := s.Secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{
-		SecretId: aws.String(id), VersionStage: aws.String(current),
-	}, inRegionOf(source.ARN))
+func (s Sources) readSecret(ctx context.Context, source Source, which *secretsmanager.GetSecretValueInput) (Credential, error) {
+	which.SecretId = aws.String(source.id())
+	answer, err := s.Secrets.GetSecretValue(ctx, which, inRegionOf(source))
 	if err != nil {
 		return Credential{}, err
 	}
@@ -60,16 +70,25 @@ func (s Sources) readSecret(ctx context.Context, source Source) (Credential, err
 	if answer.SecretString != nil {
 		value = []byte(*answer.SecretString)
 	}
-	read := Source{Kind: Secret, Name: aws.ToString(answer.Name), ARN: aws.ToString(answer.ARN)}
+	read := secretIn(aws.ToString(answer.ARN), aws.ToString(answer.Name))
+	read.Name = aws.ToString(answer.Name)
 	return newCredential(read, aws.ToString(answer.VersionId), value)
+}
+
+// id is what Secrets Manager is asked for.
+func (s Source) id() string {
+	if s.ARN != "" {
+		return s.ARN
+	}
+	return s.Name
 }
 
 // inRegionOf sends a call to the region of an ARN, since Secrets Manager
 // answers for its own region only.
-func inRegionOf(id string) func(*secretsmanager.Options) {
+func inRegionOf(source Source) func(*secretsmanager.Options) {
 	return func(options *secretsmanager.Options) {
-		if parsed, err := arn.Parse(id); err == nil && parsed.Region != "" {
-			options.Region = parsed.Region
+		if source.ARN != "" {
+			options.Region = source.Region
 		}
 	}
 }
@@ -105,9 +124,9 @@ func newCredential(source Source, version string, value []byte) (Credential, err
 	}}, nil
 }
 
-// describe puts an error in words for an operator: of AWS's, the call and what
+// Describe puts an error in words for an operator: of AWS's, the call and what
 // AWS says of it, and nothing of how the SDK got there.
-func describe(err error) string {
+func Describe(err error) string {
 	var call *smithy.OperationError
 	var answer smithy.APIError
 	if !errors.As(err, &call) || !errors.As(err, &answer) {

@@ -25,15 +25,18 @@ func (e *Engine) look(ctx context.Context, b Binding, read reader) (look, Stage,
 	credential, err := read()
 	done()
 	switch {
+	case configErr == nil && config.Type != b.Type:
+		return look{}, AtConfig, b.wrongType(&config)
 	case err != nil:
 		return look{}, AtSource, err
 	case datadog.IsForbidden(configErr):
 		return look{credential, nil}, "", nil
 	case configErr != nil:
 		return look{}, AtConfig, configErr
-	case config.Type != b.Type:
-		return look{}, AtConfig, fmt.Errorf("integration_type: %s says %s, but integration config %s is of type %s",
-			b.Parameter, b.Type, b.ConfigID, config.Type)
 	}
 	return look{credential, &config}, "", nil
+}
+
+func (b Binding) wrongType(config *datadog.IntegrationConfig) error {
+	return fmt.Errorf("integration_type: %s says %s, but integration config %s is of type %s", b.Parameter, b.Type, b.ConfigID, config.Type)
 }

@@ -3,9 +3,11 @@ package relay
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go"
 
 	"credential-relay/datadog"
 )
@@ -67,6 +69,10 @@ type Error struct {
 	Stage     Stage  `json:"stage"`
 	Message   string `json:"message"`
 	Retryable bool   `json:"retryable"`
+	// RetryAfter is the least time to let pass before that; 0 when unknown.
+	RetryAfter time.Duration `json:"-"`
+
+	cause error
 }
 
 // with returns o with what a look found.
@@ -81,7 +87,23 @@ func (o Outcome) with(found look) Outcome {
 // ended returns o with a verdict, and the error that led to it.
 func (o Outcome) ended(verdict Verdict, stage Stage, err error) Outcome {
 	o.Verdict = verdict
-	o.Error = &Error{Stage: stage, Message: describe(err), Retryable: retryable(err)}
+	o.Error = &Error{Stage: stage, Message: Describe(err), Retryable: retryable(err), cause: err}
+	if refusal := (*datadog.Error)(nil); errors.As(err, &refusal) {
+		o.Error.RetryAfter = refusal.RetryAfter
+	}
+	return o
+}
+
+// masking takes out of the error whatever it quotes of the secrets.
+func (o Outcome) masking(secrets datadog.Secrets) Outcome {
+	if o.Error != nil {
+		o.Error.Message = secrets.Mask(o.Error.Message)
+	}
+	return o
+}
+
+func (o Outcome) ignored() Outcome {
+	o.Verdict = Ignored
 	return o
 }
 
@@ -92,6 +114,9 @@ func (o Outcome) failed(stage Stage, err error) Outcome { return o.ended(Failed,
 func retryable(err error) bool {
 	if refusal := (*datadog.Error)(nil); errors.As(err, &refusal) {
 		return refusal.Retryable
+	}
+	if garbled := (*smithy.DeserializationError)(nil); errors.As(err, &garbled) {
+		return true
 	}
 	return errors.Is(err, errMoving) || errors.Is(err, errNotYet) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
 		retry.IsErrorRetryables(retry.DefaultRetryables).IsErrorRetryable(err) == aws.TrueTernary ||

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/jmespath-community/go-jmespath/pkg/api"
 
@@ -54,8 +55,9 @@ func profileField(key string, whole func(document) any) Field {
 	return Field{Key: key, expression: api.MustCompile(key), form: forms[key], whole: whole}
 }
 
+// plainText takes a text for a token, but not JSON that is broken.
 func plainText(d document) any {
-	if d.json != nil {
+	if d.json != nil || strings.HasPrefix(strings.TrimLeft(d.text, " \t\r\n\uFEFF"), "{") {
 		return nil
 	}
 	return d.text

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"runtime"
 	"slices"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -29,30 +28,61 @@ type Engine struct {
 	BindingsPath string // of the parameters that are bindings, such as /credential-relay
 }
 
-// Relay brings every integration config that is bound to the source up to the
-// source's current credential, and returns an outcome for each; one that goes
-// wrong does not stop another. A dry run goes as far as validation and changes
-// nothing.
-func (e *Engine) Relay(ctx context.Context, source Source, dryRun bool) (outcomes []Outcome) {
-	defer func() {
-		if cause := recover(); cause != nil {
-			outcomes = []Outcome{Outcome{Source: source.Name}.failed(AtBinding, panicked(cause))}
-		}
-	}()
-	bindings, err := e.bindings(ctx, source)
+// Request says what to relay: one source, or what is bound to one config, or
+// everything that is bound.
+type Request struct {
+	Source   Source
+	ConfigID datadog.ConfigID
+	All      bool
+
+	DryRun  bool   // go as far as validation, and change nothing
+	Enabled Policy // On or Off instead of each binding's own policy
+}
+
+// Relay brings every integration config that the request is about up to the
+// current credential of its source, and returns an outcome for each; one that
+// goes wrong does not stop another.
+func (e *Engine) Relay(ctx context.Context, request Request) (outcomes []Outcome) {
+	defer recovered(func(err error) {
+		outcomes = []Outcome{request.outcome().failed(AtBinding, err)}
+	})
+	bindings, err := e.requested(ctx, request)
 	if err != nil {
-		return []Outcome{Outcome{Source: source.Name}.failed(AtBinding, err)}
+		return []Outcome{request.outcome().failed(AtBinding, err)}
 	}
 	if len(bindings) == 0 {
-		return []Outcome{{Source: source.Name, Verdict: Ignored}}
+		return []Outcome{request.outcome().ignored()}
 	}
-	read := sync.OnceValues(func() (Credential, error) { return e.Sources.read(ctx, source) })
-	outcomes = make([]Outcome, len(bindings))
+	read := e.Sources.readOnce(ctx)
+	return sideBySide(bindings, func(_ int, b Binding) Outcome {
+		source := b.sourceOf(request.Source)
+		return e.relayTo(ctx, b.wanting(request.Enabled), source, read(source), request.DryRun)
+	})
+}
+
+// requested finds the bindings that a request is about.
+func (e *Engine) requested(ctx context.Context, request Request) ([]Binding, error) {
+	if request.Source != (Source{}) {
+		return e.bindings(ctx, request.Source)
+	}
+	all, err := e.allBindings(ctx)
+	if err != nil || request.All {
+		return all, err
+	}
+	return slices.DeleteFunc(all, func(b Binding) bool { return b.ConfigID != request.ConfigID }), nil
+}
+
+func (r Request) outcome() Outcome { return Outcome{Source: r.Source.Name, ConfigID: r.ConfigID} }
+
+// sideBySide does something with each binding, a bounded number at a time.
+func sideBySide(bindings []Binding, do func(i int, b Binding) Outcome) []Outcome {
+	outcomes := make([]Outcome, len(bindings))
 	var group errgroup.Group
 	group.SetLimit(bindingsAtOnce)
 	for i, binding := range bindings {
 		group.Go(func() error {
-			outcomes[i] = e.relayTo(ctx, binding, source, read, dryRun)
+			defer recovered(func(err error) { outcomes[i] = binding.outcome().failed(AtCredential, err) })
+			outcomes[i] = do(i, binding)
 			return nil
 		})
 	}
@@ -64,19 +94,11 @@ var errMoving = fmt.Errorf("the source moved to another version during each of %
 
 // relayTo relays to one binding's config, in rounds, until the version that
 // Datadog holds is the current one.
-func (e *Engine) relayTo(ctx context.Context, b Binding, source Source, read reader, dryRun bool) (o Outcome) {
-	o = Outcome{Source: source.Name, ConfigID: b.ConfigID, Type: b.Type}
-	defer func() {
-		if cause := recover(); cause != nil {
-			o = o.failed(AtCredential, panicked(cause))
-		}
-	}()
-	if b.fault != nil {
-		return o.failed(AtBinding, fmt.Errorf("%s: %w", b.Parameter, b.fault))
+func (e *Engine) relayTo(ctx context.Context, b Binding, source Source, read reader, dryRun bool) Outcome {
+	if unfit := b.unfit(source); unfit != nil {
+		return *unfit
 	}
-	if reason := b.mismatch(source); reason != "" {
-		return o.ended(Ignored, AtBinding, fmt.Errorf("%s: %s", b.Parameter, reason))
-	}
+	o := b.outcome()
 	for range maxRounds {
 		ended, moved := e.round(ctx, b, o, read, dryRun)
 		if !moved {
@@ -88,37 +110,64 @@ func (e *Engine) relayTo(ctx context.Context, b Binding, source Source, read rea
 }
 
 // round takes the credential through every stage once. It reports moved when
-// the source has another version by the time Datadog holds this one.
+// the source had another version by the time Datadog held this one.
 func (e *Engine) round(ctx context.Context, b Binding, o Outcome, read reader, dryRun bool) (_ Outcome, moved bool) {
+	o, candidate, ok := e.prepare(ctx, b, o, read)
+	switch {
+	case dryRun && ok:
+		o.Verdict, o.WouldSend = Unchanged, b.wouldSend(candidate.secrets)
+		return o, false
+	case dryRun:
+		return o, false
+	case !ok:
+		return e.withoutCredential(ctx, b, o), false
+	}
+	if o, ok = e.store(ctx, b, o, candidate); !ok {
+		return e.withoutCredential(ctx, b, o), false
+	}
+	o, moved = e.confirm(ctx, b, o, candidate.credential)
+	return o.masking(candidate.secrets), moved
+}
+
+// candidate is a credential that is ready to be stored.
+type candidate struct {
+	credential Credential
+	secrets    datadog.Secrets
+}
+
+// prepare takes the credential as far as it goes without changing anything. It
+// reports false when that is the end.
+func (e *Engine) prepare(ctx context.Context, b Binding, o Outcome, read reader) (Outcome, candidate, bool) {
 	look, stage, err := e.look(ctx, b, read)
 	if err != nil {
-		return o.failed(stage, err), false
+		return o.failed(stage, err), candidate{}, false
 	}
-	if reason := b.mismatch(look.credential.Source); reason != "" {
-		return o.ended(Ignored, AtBinding, fmt.Errorf("%s: %s", b.Parameter, reason)), false
+	if unfit := b.unfit(look.credential.Source); unfit != nil {
+		return *unfit, candidate{}, false
 	}
 	o = o.with(look)
 	secrets, err := look.credential.Secrets(b.Fields)
 	if err != nil {
-		return o.failed(AtCredential, err), false
+		return o.failed(AtCredential, err), candidate{}, false
 	}
 	validated, err := e.validate(ctx, b.Type, look.config, secrets)
 	if err != nil {
-		return o.ended(judged(err, Rejected), AtValidate, err), false
+		return o.ended(judged(err, Rejected), AtValidate, err), candidate{}, false
 	}
 	o.Validated = &validated
-	if dryRun {
-		o.Verdict, o.WouldSend = Unchanged, b.wouldSend(secrets)
-		return o, false
-	}
+	return o, candidate{look.credential, secrets}, true
+}
+
+// store has Datadog store the candidate, and the flag with it.
+func (e *Engine) store(ctx context.Context, b Binding, o Outcome, c candidate) (Outcome, bool) {
 	patched, err := e.Datadog.UpdateIntegrationConfig(ctx, b.ConfigID, datadog.Update{
-		Type: b.Type, Secrets: secrets, Enabled: b.Enabled.assertion(),
+		Type: b.Type, Secrets: c.secrets, Enabled: b.Enabled.assertion(),
 	})
 	if err != nil {
 		return o.ended(judged(err, Rejected), AtPatch, err), false
 	}
 	o.State, o.Enabled = patched.State, &patched.Enabled
-	return e.confirm(ctx, b, o, look.credential)
+	return o, true
 }
 
 // wouldSend names what the PATCH of a dry run would hold.
@@ -149,11 +198,15 @@ func beside(f func()) (done func()) {
 	}
 }
 
-// panicked keeps a panic's value out of sight, unless it is the runtime's own:
-// a library's may quote what it was given.
-func panicked(cause any) error {
-	if err, ok := cause.(runtime.Error); ok {
-		return fmt.Errorf("internal error: %w", err)
+// recovered, deferred, hands over a panic as an error. Of the panic's value it
+// tells nothing, unless that is the runtime's own: a library's may quote what it
+// was given.
+func recovered(handle func(error)) {
+	switch cause := recover().(type) {
+	case nil:
+	case runtime.Error:
+		handle(fmt.Errorf("internal error: %w", cause))
+	default:
+		handle(errors.New("internal error"))
 	}
-	return errors.New("internal error")
 }

@@ -23,6 +23,8 @@ type Source struct {
 	// ARN is a secret's; empty when the secret is known by its name, in our
 	// own account and region.
 	ARN string
+	// Account and Region are where the source is; empty for our own.
+	Account, Region string
 	// typed is set when the ARN comes from a person, who may leave out its
 	// random suffix.
 	typed bool
@@ -34,7 +36,7 @@ func SecretAt(fullARN string) (source Source, ok bool) {
 	if !ok || !isFull(name) {
 		return Source{}, false
 	}
-	return Source{Kind: Secret, Name: randomSuffix.ReplaceAllString(name, ""), ARN: fullARN}, true
+	return secretIn(fullARN, name), true
 }
 
 // SecretNamed is the secret that a person means by this id: a name in our own
@@ -46,7 +48,26 @@ func SecretNamed(id string) Source {
 	if !ok {
 		return Source{Kind: Secret, Name: id}
 	}
-	return Source{Kind: Secret, Name: randomSuffix.ReplaceAllString(name, ""), ARN: id, typed: true}
+	source := secretIn(id, name)
+	source.typed = true
+	return source
+}
+
+func secretIn(id, nameInARN string) Source {
+	parsed, _ := arn.Parse(id)
+	return Source{
+		Kind: Secret, Name: randomSuffix.ReplaceAllString(nameInARN, ""), ARN: id,
+		Account: parsed.AccountID, Region: parsed.Region,
+	}
+}
+
+// In places a source that is known by its name in the account and region of
+// the event that tells of it.
+func (s Source) In(account, region string) Source {
+	if s.ARN == "" {
+		s.Account, s.Region = account, region
+	}
+	return s
 }
 
 // ParameterNamed is the parameter with this name. A name of several levels

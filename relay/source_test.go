@@ -34,7 +34,8 @@ func TestSecretAt(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			want := Source{}
 			if c.want != "" {
-				want = Source{Kind: Secret, Name: c.want, ARN: c.arn}
+				part := strings.Split(c.arn, ":")
+				want = Source{Kind: Secret, Name: c.want, ARN: c.arn, Region: part[3], Account: part[4]}
 			}
 			if got, ok := SecretAt(c.arn); got != want || ok != (c.want != "") {
 				t.Errorf("got %+v, %t, want %+v", got, ok, want)
@@ -51,13 +52,13 @@ func TestSecretNamed(t *testing.T) {
 	}{
 		{"a name", "prod/okta", Source{Kind: Secret, Name: "prod/okta"}},
 		{"a name that looks like an ARN's end", "prod/okta-AbCdEf", Source{Kind: Secret, Name: "prod/okta-AbCdEf"}},
-		{"an ARN", ours + "prod/okta-AbCdEf", Source{Kind: Secret, Name: "prod/okta", ARN: ours + "prod/okta-AbCdEf", typed: true}},
-		{"an ARN without its suffix", ours + "prod/okta", Source{Kind: Secret, Name: "prod/okta", ARN: ours + "prod/okta", typed: true}},
+		{"an ARN", ours + "prod/okta-AbCdEf", Source{Kind: Secret, Name: "prod/okta", ARN: ours + "prod/okta-AbCdEf", Account: "111122223333", Region: "us-east-1", typed: true}},
+		{"an ARN without its suffix", ours + "prod/okta", Source{Kind: Secret, Name: "prod/okta", ARN: ours + "prod/okta", Account: "111122223333", Region: "us-east-1", typed: true}},
 		{"of GovCloud", "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:okta", Source{
-			Kind: Secret, Name: "okta", ARN: "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:okta", typed: true,
+			Kind: Secret, Name: "okta", ARN: "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:okta", Account: "111122223333", Region: "us-gov-west-1", typed: true,
 		}},
 		{"of China", "arn:aws-cn:secretsmanager:cn-north-1:111122223333:secret:okta-AbCdEf", Source{
-			Kind: Secret, Name: "okta", ARN: "arn:aws-cn:secretsmanager:cn-north-1:111122223333:secret:okta-AbCdEf", typed: true,
+			Kind: Secret, Name: "okta", ARN: "arn:aws-cn:secretsmanager:cn-north-1:111122223333:secret:okta-AbCdEf", Account: "111122223333", Region: "cn-north-1", typed: true,
 		}},
 		{"the ARN of something else is a name that there is not", "arn:aws:ssm:us-east-1:111122223333:parameter/x", Source{
 			Kind: Secret, Name: "arn:aws:ssm:us-east-1:111122223333:parameter/x",

@@ -103,7 +103,7 @@ func (w *world) relay(source Source, within time.Duration) []Outcome {
 	ctx, cancel := context.WithTimeout(w.Context(), within)
 	defer cancel()
 	started := time.Now()
-	outcomes := w.engine.Relay(ctx, source, false)
+	outcomes := w.engine.Relay(ctx, Request{Source: source})
 	if took := time.Since(started); took > within {
 		w.Errorf("took %v, and there were %v", took, within)
 	}

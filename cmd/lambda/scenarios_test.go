@@ -47,6 +47,8 @@ func TestScenarios(t *testing.T) {
 			"holds":        checkConfig,
 			"log":          checkLog,
 			"exits":        checkExit,
+			"deliver":      deliver,
+			"call":         callAWS,
 			"reads":        countReads,
 			"keys":         acceptKeys,
 			"token":        acceptToken,
@@ -119,13 +121,19 @@ func makeBinding(ts *testscript.TestScript, _ bool, args []string) {
 	worldOf(ts).aws.PutParameter("/credential-relay/"+args[0]+"/"+args[1], "String", args[2])
 }
 
-// config ID TYPE makes an integration config that holds an old credential.
+// config [-invalid] ID TYPE makes an integration config that holds an old
+// credential; an invalid one was changed just now.
 func makeConfig(ts *testscript.TestScript, _ bool, args []string) {
-	need(ts, args, 2, "config ID TYPE")
-	worldOf(ts).datadog.PutConfig(datadogsim.Config{
-		ID: args[0], Type: args[1], Domain: "acme.example.com", Name: "Acme", Enabled: true, State: "valid",
-		Secrets: map[string]any{"api_token": "old"},
-	})
+	need(ts, args, 2, "config [-invalid] ID TYPE")
+	made := datadogsim.Config{
+		Domain: "acme.example.com", Name: "Acme", Enabled: true, State: "valid", Secrets: map[string]any{"api_token": "old"},
+	}
+	if args[0] == "-invalid" {
+		made.State, made.ModifiedAt = "invalid", time.Now().Add(time.Minute)
+		args = args[1:]
+	}
+	made.ID, made.Type = args[0], args[1]
+	worldOf(ts).datadog.PutConfig(made)
 }
 
 // refuse TEXT has Datadog call every credential invalid that holds TEXT, and
@@ -209,30 +217,40 @@ func rotateAfter(ts *testscript.TestScript, _ bool, args []string) {
 	w.datadog.After(operation, rotate)
 }
 
+const defaultDeadline = 20 * time.Second
+
 // invoke [-deadline DURATION] FILE has the function serve an event, and puts
 // its reply into the file reply. With ! it expects a function error.
 func invokeFunction(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, args, 1, "invoke [-deadline DURATION] FILE")
-	w, deadline := worldOf(ts), 20*time.Second
+	deadline := defaultDeadline
 	if args[0] == "-deadline" {
 		var err error
 		deadline, err = time.ParseDuration(args[1])
 		ts.Check(err)
 		args = args[2:]
 	}
+	fmt.Fprint(ts.Stdout(), serve(ts, neg, []byte(ts.ReadFile(args[0])), deadline))
+}
+
+// serve has the function serve an event, and gives its reply, which it also
+// puts into the file reply.
+func serve(ts *testscript.TestScript, neg bool, event []byte, deadline time.Duration) string {
+	w := worldOf(ts)
 	if w.function == nil {
 		startFunction(ts, w)
 	}
-	answer, err := w.invoke([]byte(ts.ReadFile(args[0])), deadline)
+	answer, err := w.invoke(event, deadline)
 	ts.Check(err)
 	ts.Check(w.leak())
 	var shown bytes.Buffer
 	ts.Check(json.Indent(&shown, answer.body, "", "  "))
-	ts.Check(os.WriteFile(ts.MkAbs("reply"), []byte(w.named(shown.String())+"\n"), 0o600))
-	fmt.Fprint(ts.Stdout(), w.named(shown.String()))
+	text := w.named(shown.String()) + "\n"
+	ts.Check(os.WriteFile(ts.MkAbs("reply"), []byte(text), 0o600))
 	if answer.functionError != neg {
-		ts.Fatalf("function error is %v; reply: %s\nlog: %s", answer.functionError, shown.String(), w.stdout.String())
+		ts.Fatalf("function error is %v; reply: %s\nlog: %s", answer.functionError, text, w.stdout.String())
 	}
+	return text
 }
 
 // startFunction starts the function with the settings that the scenario has
@@ -245,7 +263,7 @@ func startFunction(ts *testscript.TestScript, w *world) {
 		path = "bootstrap"
 	}
 	settings := map[string]string{}
-	for _, name := range []string{"DD_SITE", "DD_API_URL", "DD_API_KEY", "DD_APP_KEY", "DD_BEARER_TOKEN", "DD_CREDENTIALS_ARN", "BINDINGS_PATH"} {
+	for _, name := range []string{"DD_SITE", "DD_API_URL", "DD_API_KEY", "DD_APP_KEY", "DD_BEARER_TOKEN", "DD_CREDENTIALS_ARN", "BINDINGS_PATH", "WEBHOOK_SECRET_ARN"} {
 		if value := ts.Getenv(name); value != "" {
 			settings[name] = strings.TrimPrefix(value, "unset")
 		}
@@ -281,11 +299,16 @@ func countReads(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// requests puts what Datadog has received since it was last asked into the
-// file requests: method, path below the configs, and status.
-func listRequests(ts *testscript.TestScript, _ bool, _ []string) {
+// requests [reset] puts what Datadog has received since the reset into the file
+// requests: method, path below the configs, and status.
+func listRequests(ts *testscript.TestScript, _ bool, args []string) {
+	w := worldOf(ts)
+	received := w.datadog.Requests()
+	if len(args) > 0 {
+		w.requestsBefore = len(received)
+	}
 	var text strings.Builder
-	for _, request := range worldOf(ts).datadog.Requests() {
+	for _, request := range received[w.requestsBefore:] {
 		_, path, _ := strings.Cut(request.Path, "/integration_config")
 		fmt.Fprintf(&text, "%s %s %d\n", request.Method, path, request.Status)
 	}

@@ -25,23 +25,26 @@ var canaries = map[string]string{
 	"APIKEY":        "canary-4D1datadog-apikey",
 	"APPKEY":        "canary-8E2datadog-appkey",
 	"AWS_SECRETKEY": "canary-6F5aws-secretkey",
+	"SIGNING":       "whsec_Y2FuYXJ5LTdHNnNpZ25pbmctc2VjcmV0LW9uZQ==",
+	"SIGNING2":      "whsec_Y2FuYXJ5LTVINHNpZ25pbmctc2VjcmV0LXR3bw==",
 }
 
 // world is what surrounds the function in one scenario.
 type world struct {
-	aws         *awssim.Simulator
-	datadog     *datadogsim.Simulator
-	runtime     *runtimeAPI
-	servers     []*httptest.Server
-	function    *exec.Cmd
-	exited      chan struct{}
-	stdout      *output
-	stderr      *output
-	replies     bytes.Buffer
-	lock        sync.Mutex
-	versions    []string // of secrets, in the order of their making; guarded by lock
-	readsBefore int
-	invocations int
+	aws            *awssim.Simulator
+	datadog        *datadogsim.Simulator
+	runtime        *runtimeAPI
+	servers        []*httptest.Server
+	function       *exec.Cmd
+	exited         chan struct{}
+	stdout         *output
+	stderr         *output
+	replies        bytes.Buffer
+	lock           sync.Mutex
+	versions       []string // of secrets, in the order of their making; guarded by lock
+	readsBefore    int
+	requestsBefore int
+	invocations    int
 }
 
 func newWorld() *world {

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/url"
 	"regexp"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -30,6 +29,7 @@ type Environment struct {
 	AppKey         datadog.Secret `env:"DD_APP_KEY"`
 	BearerToken    datadog.Secret `env:"DD_BEARER_TOKEN"`
 	BindingsPath   string         `env:"BINDINGS_PATH" envDefault:"/credential-relay"`
+	WebhookSecret  string         `env:"WEBHOOK_SECRET_ARN"`
 
 	datadogURL *url.URL
 }
@@ -41,7 +41,7 @@ func Read(variables []string) (Environment, error) {
 	if err := env.ParseWithOptions(&e, env.Options{Environment: env.ToMap(variables)}); err != nil {
 		return e, err
 	}
-	return e, errors.Join(e.readSite(), e.readURL(), e.checkKeys(), e.checkBindingsPath())
+	return e, errors.Join(e.readSite(), e.readURL(), e.checkKeys(), e.checkBindingsPath(), e.checkWebhookSecret())
 }
 
 func (e *Environment) readSite() (err error) {
@@ -88,11 +88,21 @@ func (e Environment) keys() *datadog.Keys {
 	return &datadog.Keys{API: e.APIKey, Application: e.AppKey, Token: e.BearerToken}
 }
 
-var parameterPath = regexp.MustCompile(`^(/[A-Za-z0-9_.\-]+)+$`)
+var (
+	parameterPath = regexp.MustCompile(`^(/[A-Za-z0-9_.\-]+)+$`)
+	reserved      = regexp.MustCompile(`(?i)^/(aws|ssm)`) // by Parameter Store
+)
 
 func (e Environment) checkBindingsPath() error {
-	if !parameterPath.MatchString(e.BindingsPath) || strings.HasPrefix(e.BindingsPath, "/aws") || strings.HasPrefix(e.BindingsPath, "/ssm") {
+	if !parameterPath.MatchString(e.BindingsPath) || reserved.MatchString(e.BindingsPath) {
 		return fmt.Errorf("BINDINGS_PATH: %q must be a parameter path such as /credential-relay, with no slash at its end and not beginning with /aws or /ssm", e.BindingsPath)
+	}
+	return nil
+}
+
+func (e Environment) checkWebhookSecret() error {
+	if _, ok := relay.SecretAt(e.WebhookSecret); e.WebhookSecret != "" && !ok {
+		return errors.New("WEBHOOK_SECRET_ARN: must be the full ARN of a Secrets Manager secret, with its six characters at the end")
 	}
 	return nil
 }
@@ -104,8 +114,13 @@ func (e Environment) Handler(config aws.Config, log *slog.Logger) *handler.Handl
 	if e.CredentialsARN != "" {
 		keys = sources.DatadogKeys(e.CredentialsARN)
 	}
+	var signatures *handler.Signatures
+	if e.WebhookSecret != "" {
+		signatures = &handler.Signatures{Secrets: sources.Secrets, ARN: e.WebhookSecret}
+	}
 	return &handler.Handler{
-		Log: log,
+		Log:        log,
+		Signatures: signatures,
 		Engine: &relay.Engine{
 			Sources:      sources,
 			Datadog:      &datadog.Client{URL: e.datadogURL, Keys: keys},

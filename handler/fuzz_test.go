@@ -1,0 +1,227 @@
+package handler
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"credential-relay/events"
+	"credential-relay/relay"
+)
+
+// discriminators are the keys by which an event's door is told.
+var discriminators = []string{
+	"Step", "SecretId", "ClientRequestToken", "Records", "requestContext", "httpMethod",
+	"Type", "requestPayload", "detail-type", "source", "relay", "reconcile",
+}
+
+// theDoor says, of an event's exact keys alone, which one door is its.
+func theDoor(event []byte) string {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(event, &members) != nil || members == nil {
+		return "none"
+	}
+	has := func(in map[string]json.RawMessage, keys ...string) bool {
+		return !slices.ContainsFunc(keys, func(key string) bool { _, ok := in[key]; return !ok })
+	}
+	var records []map[string]json.RawMessage
+	var from string
+	var context map[string]json.RawMessage
+	if json.Unmarshal(members["Records"], &records) == nil && len(records) > 0 {
+		_ = json.Unmarshal(records[0]["eventSource"], &from)
+	}
+	if json.Unmarshal(members["requestContext"], &context) != nil {
+		context = nil
+	}
+	switch {
+	case has(members, "Step", "SecretId", "ClientRequestToken"):
+		return "rotation"
+	case from == "aws:sqs":
+		return "batch"
+	case has(context, "http"), has(members, "httpMethod") && context != nil && !has(context, "elb"):
+		return "webhook"
+	default:
+		return "straight"
+	}
+}
+
+// checkDoor has the handler serve an event, and checks that it came to its door
+// and to no other, by what only that door leaves behind.
+func checkDoor(t *testing.T, event []byte) {
+	t.Helper()
+	w := newWorld(t)
+	w.bound("prod/okta/datadog")
+	served, err := w.handler.serve(t.Context(), event)
+	var step *RotationStepFailed
+	var unread *MalformedEvent
+	var door string
+	answer, answered := served.reply.(response)
+	_, reported := served.reply.(Report)
+	switch {
+	case answered && served.trigger == "webhook" && err == nil:
+		door = "webhook"
+	case served.trigger == "SQS" && (err == nil || errors.As(err, &unread)):
+		door = "batch"
+	case reported:
+		door = "straight"
+	case errors.As(err, &step):
+		door = "rotation"
+	case errors.As(err, &unread) && served.trigger == "malformed":
+		door = "straight"
+	case errors.As(err, &unread) && theDoor(event) == "rotation":
+		door = "rotation" // its Step or SecretId cannot be read
+	case errors.As(err, &unread) && served.trigger == "":
+		door = "none"
+	}
+	if want := theDoor(event); door != want {
+		t.Errorf("got the door %q, want %q: %+v, %v\n%s", door, want, served, err, event)
+	}
+	for _, call := range w.aws.Calls() {
+		if door == "none" || door == "rotation" && call.Operation != "DescribeSecret" {
+			t.Errorf("the door %s called for %s of %s", door, call.Operation, call.Resource)
+		}
+	}
+	if log := w.log.String(); strings.Contains(log, "panic") {
+		t.Errorf("it panicked: %s", log)
+	}
+	if answer.Status == http.StatusUnauthorized && len(w.aws.Calls()) > 0 {
+		t.Errorf("an unauthorized caller made us call for %v", w.aws.Calls())
+	}
+	checkExactKeys(t, event)
+}
+
+// checkExactKeys has the handler serve the event with its discriminators in
+// another case: then it has none.
+func checkExactKeys(t *testing.T, event []byte) {
+	t.Helper()
+	members, err := decodeObject(event)
+	if err != nil {
+		return
+	}
+	for _, key := range discriminators {
+		if value, ok := members[key]; ok {
+			delete(members, key)
+			members[swapCase(key)] = value
+		}
+	}
+	w := newWorld(t)
+	w.bound("prod/okta/datadog")
+	served, err := w.handler.serve(t.Context(), []byte(members.String()))
+	if served.trigger != "unknown" || err != nil || len(w.aws.Calls()) > 0 {
+		t.Errorf("with other keys it is served as %q, %v, calling for %v: %s", served.trigger, err, w.aws.Calls(), members)
+	}
+}
+
+// swapCase swaps the case of a key's first letter.
+func swapCase(key string) string {
+	if first := key[:1]; first == strings.ToUpper(first) {
+		return strings.ToLower(first) + key[1:]
+	}
+	return strings.ToUpper(key[:1]) + key[1:]
+}
+
+func samples(t testing.TB) map[string]object {
+	files, err := events.Files.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples := map[string]object{}
+	for _, file := range files {
+		content, err := events.Files.ReadFile(file.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if samples[file.Name()], err = decodeObject(content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return samples
+}
+
+// TestOneDoor puts each two samples into one event, which has one door.
+func TestOneDoor(t *testing.T) {
+	doors := map[string]int{}
+	all := samples(t)
+	for name, sample := range all {
+		t.Run(name, func(t *testing.T) {
+			doors[theDoor([]byte(sample.String()))]++
+			checkDoor(t, []byte(sample.String()))
+			for _, other := range all {
+				both := maps.Clone(other)
+				maps.Copy(both, sample)
+				checkDoor(t, []byte(both.String()))
+			}
+		})
+	}
+	if len(doors) != 4 {
+		t.Errorf("the samples are for the doors %v, want all four", doors)
+	}
+}
+
+// TestNoDoorIsReachedThroughAnother wraps what must come straight.
+func TestNoDoorIsReachedThroughAnother(t *testing.T) {
+	for name, sample := range samples(t) {
+		door := theDoor([]byte(sample.String()))
+		if door != "rotation" && door != "webhook" {
+			continue
+		}
+		note := object{"Type": text("Notification"), "TopicArn": text("arn"), "Message": text(sample.String())}
+		topic := object{"Records": raw([]object{{"EventSource": text("aws:sns"), "Sns": raw(note)}})}
+		failed := object{"requestContext": raw(object{"condition": text("RetriesExhausted")}), "requestPayload": raw(sample)}
+		for wrapping, event := range map[string]string{
+			"a queue": batch([2]string{"1", sample.String()}), "a topic": topic.String(), "a failure record": failed.String(),
+			"a notification": note.String(), "a topic in a queue": batch([2]string{"1", note.String()}),
+			"a failure record in a queue": batch([2]string{"1", failed.String()}),
+			"a batch in a failure record": object{"requestContext": failed["requestContext"], "requestPayload": json.RawMessage(batch([2]string{"1", sample.String()}))}.String(),
+		} {
+			w := newWorld(t)
+			w.bound("prod/okta/datadog")
+			served, err := w.handler.serve(t.Context(), []byte(event))
+			if err != nil || len(served.Outcomes) != 1 || served.Outcomes[0].Verdict != relay.Ignored {
+				t.Errorf("%s in %s came to %+v, %v, want it ignored", name, wrapping, served, err)
+			}
+			if calls := w.aws.Calls(); len(calls) > 0 || len(w.datadog.Requests()) > 0 {
+				t.Errorf("%s in %s made us call for %v", name, wrapping, calls)
+			}
+		}
+	}
+}
+
+// TestBodyIsNoEvent has a caller who is let in send each sample.
+func TestBodyIsNoEvent(t *testing.T) {
+	for name, sample := range samples(t) {
+		w := newWorld(t)
+		w.bound("prod/okta/datadog")
+		served, err := w.handler.serve(t.Context(), []byte(object{
+			"rawPath": text(webhookPath), "body": text(sample.String()), "headers": raw(map[string]string{"content-type": "application/json"}),
+			"requestContext": json.RawMessage(`{"http":{"method":"POST"},"authorizer":{"iam":{"userArn":"arn"}}}`),
+		}.String()))
+		answer, _ := served.reply.(response)
+		if answer.Status != http.StatusBadRequest || err != nil || len(w.aws.Calls()) > 0 {
+			t.Errorf("the body %s was answered %+v, %v, calling for %v", name, answer, err, w.aws.Calls())
+		}
+	}
+}
+
+// FuzzDoors takes any event there is.
+func FuzzDoors(f *testing.F) {
+	for _, sample := range samples(f) {
+		f.Add([]byte(sample.String()))
+	}
+	for _, seed := range []string{
+		"", "null", "[]", "{}", "7", `"Step"`, "\xff", `{"Step":null,"SecretId":null,"ClientRequestToken":null}`,
+		`{"Records":[null]}`, `{"Records":null}`, `{"Records":[{"eventSource":"aws:sqs"}]}`, `{"Records":[{"eventSource":"aws:sqs","body":7}]}`,
+		`{"Records":[{"EventSource":"aws:sns","Sns":7}]}`, `{"requestContext":null,"httpMethod":null}`, `{"requestContext":{"http":null}}`,
+		`{"requestContext":{"elb":{}},"httpMethod":"GET"}`, `{"requestContext":{"http":{}},"isBase64Encoded":true,"body":"*"}`,
+		`{"requestContext":{"http":{},"authorizer":{"lambda":{}}},"headers":{"":""},"body":null}`, `{"requestContext":{"condition":1},"requestPayload":null}`,
+		`{"Type":"Notification","TopicArn":"","Message":7}`, `{"relay":{"all":true}}`, `{"reconcile":{},"relay":{}}`,
+		strings.Repeat(`{"requestPayload":`, 9_000) + "{}" + strings.Repeat("}", 9_000),
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, event []byte) { checkDoor(t, event) })
+}

@@ -1,0 +1,409 @@
+package handler
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+)
+
+const signingSecretARN = secrets + "signing-AbCdEf"
+
+// signingKey is a key of 24 bytes, the fewest that will do.
+func signingKey(n int) []byte { return fmt.Appendf(nil, "canary-signing-key-%05d", n) }
+
+func signingSecret(n int) string { return "whsec_" + base64.StdEncoding.EncodeToString(signingKey(n)) }
+
+// signature is ours, made from the specification alone.
+func signature(key []byte, id, timestamp, body string) string {
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(id + "." + timestamp + "." + body))
+	return "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+func signed(key []byte, id string, at time.Time, body string) delivery {
+	timestamp := strconv.FormatInt(at.Unix(), 10)
+	return delivery{body: []byte(body), header: http.Header{
+		"Webhook-Id": {id}, "Webhook-Timestamp": {timestamp}, "Webhook-Signature": {signature(key, id, timestamp, body)},
+	}}
+}
+
+// signatures are checked with the versions of a signing secret, the last of
+// which is the current one.
+func (w *world) signatures(versions ...string) *Signatures {
+	for _, version := range versions {
+		w.aws.PutSecret("signing", version)
+	}
+	w.handler.Signatures = &Signatures{Secrets: w.handler.Engine.Sources.Secrets, ARN: signingSecretARN}
+	return w.handler.Signatures
+}
+
+// readings are how often the signing secret was read, both its versions.
+func (w *world) readings() int {
+	reads := 0
+	for _, call := range w.aws.Calls() {
+		if call.Operation == "GetSecretValue" && call.Resource == signingSecretARN {
+			reads++
+		}
+	}
+	if reads%2 != 0 {
+		w.Errorf("the signing secret's versions were read %d times, want both each time", reads)
+	}
+	return reads / 2
+}
+
+func wantVerified(t *testing.T, what string, want bool, err error) {
+	t.Helper()
+	if (err == nil) != want {
+		t.Errorf("%s: verified is %t, want %t (%v)", what, err == nil, want, err)
+	}
+}
+
+// TestStandardWebhooksVector is the one that the libraries of Standard Webhooks
+// are tested with, at its own time.
+func TestStandardWebhooksVector(t *testing.T) {
+	const (
+		secret    = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+		id        = "msg_p5jXN8AQM9LWM0D4loKWxJek"
+		timestamp = 1614265330
+		body      = `{"test": 2432232314}`
+		want      = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+	)
+	key, err := base64.StdEncoding.DecodeString(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := signed(key, id, time.Unix(timestamp, 0), body)
+	if got := d.header.Get("webhook-signature"); got != want {
+		t.Errorf("our own signature is %s, want %s", got, want)
+	}
+	for _, prefix := range []string{"", "whsec_"} {
+		synctest.Test(t, func(t *testing.T) {
+			signatures := newWorld(t).signatures(prefix + secret)
+			time.Sleep(time.Until(time.Unix(timestamp, 0)))
+			got, err := signatures.verify(t.Context(), d)
+			wantVerified(t, "the vector", true, err)
+			if got != id {
+				t.Errorf("got the id %q, want %q", got, id)
+			}
+		})
+	}
+}
+
+func TestSigningAgreesWithTheLibrary(t *testing.T) {
+	webhook, err := standardwebhooks.NewWebhook(signingSecret(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, body := range []string{"", "{}", "\x00\xff", "é\n", strings.Repeat("long ", 10_000)} {
+		at := time.Unix(1_800_000_000, 999)
+		want, err := webhook.Sign("msg_1", at, []byte(body))
+		if got := signed(signingKey(1), "msg_1", at, body).header.Get("webhook-signature"); got != want || err != nil {
+			t.Errorf("of %.10q our signature is %s, and the library's %s, %v", body, got, want, err)
+		}
+	}
+}
+
+func TestTolerance(t *testing.T) {
+	for _, c := range []struct {
+		at   time.Duration
+		want bool
+	}{
+		{0, true},
+		{-5 * time.Minute, true},
+		{-5*time.Minute - time.Second, false},
+		{-24 * time.Hour, false},
+		{5 * time.Minute, true},
+		{5*time.Minute + time.Second, false},
+		{24 * time.Hour, false},
+		{1<<63 - 1, false},
+		{-1 << 63, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			signatures := w.signatures(signingSecret(1))
+			_, err := signatures.verify(t.Context(), signed(signingKey(1), "msg_1", time.Now().Add(c.at), "{}"))
+			wantVerified(t, fmt.Sprintf("signed at %v", c.at), c.want, err)
+			if got := w.readings(); got != 1 {
+				t.Errorf("signed at %v: the signing secret was read %d times, want once", c.at, got)
+			}
+		})
+	}
+}
+
+func TestSigningSecretIsRotated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		signatures := w.signatures(signingSecret(1))
+		by := func(n int) error {
+			_, err := signatures.verify(t.Context(), signed(signingKey(n), "msg_1", time.Now(), "{}"))
+			return err
+		}
+		wantVerified(t, "the only version", true, by(1))
+		w.aws.PutSecret("signing", signingSecret(2))
+		wantVerified(t, "the previous version", true, by(1))
+		wantVerified(t, "the current version, not read before", true, by(2))
+		wantVerified(t, "the previous version, once more", true, by(1))
+
+		// A mismatch makes us read again at most once a minute.
+		w.aws.PutSecret("signing", signingSecret(3))
+		wantVerified(t, "the current version, too soon", false, by(3))
+		time.Sleep(time.Minute)
+		wantVerified(t, "the current version, later", true, by(3))
+		wantVerified(t, "the previous version, later", true, by(2))
+		wantVerified(t, "one before that", false, by(1))
+
+		// Several in one version count as well.
+		w.aws.PutSecret("signing", signingSecret(4)+"\n"+signingSecret(5)+" ")
+		time.Sleep(time.Minute)
+		for n, want := range map[int]bool{2: false, 3: true, 4: true, 5: true} {
+			wantVerified(t, fmt.Sprintf("signing secret %d", n), want, by(n))
+		}
+	})
+}
+
+func TestSigningSecretIsReadSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		signatures := w.signatures(signingSecret(1))
+		for _, step := range []struct {
+			what     string
+			after    time.Duration
+			key      int
+			times    int
+			readings int
+		}{
+			{"the first", 0, 1, 1, 1},
+			{"many more", 0, 1, 100, 0},
+			{"a moment before the minute is over", time.Minute - 1, 1, 1, 0},
+			{"when it is over", 1, 1, 100, 1},
+			{"a stranger's", 0, 9, 1, 1},
+			{"many of a stranger's", 0, 9, 100, 0},
+			{"ours among them", 0, 1, 1, 0},
+			{"a stranger's, a moment before the minute is over", time.Minute - 1, 9, 1, 0},
+			{"a stranger's, when it is over", 1, 9, 100, 2},
+		} {
+			time.Sleep(step.after)
+			before := w.readings()
+			for range step.times {
+				_, err := signatures.verify(t.Context(), signed(signingKey(step.key), "msg_1", time.Now(), "{}"))
+				wantVerified(t, step.what, step.key == 1, err)
+			}
+			if got := w.readings() - before; got != step.readings {
+				t.Errorf("%s: the signing secret was read %d times, want %d", step.what, got, step.readings)
+			}
+		}
+	})
+}
+
+func TestUnfitSigningSecrets(t *testing.T) {
+	bytes := func(n int) string {
+		return "whsec_" + base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", n)))
+	}
+	const of = "WEBHOOK_SECRET_ARN, AWSCURRENT: "
+	for _, c := range []struct{ name, secret, fault string }{
+		{"23 bytes", bytes(23), of + "a signing secret must be whsec_ and at least 24 random bytes in base64"},
+		{"no bytes", "whsec_", of + "a signing secret must be"},
+		{"white space", " \n", of + "there is no signing secret in it"},
+		{"not base64", "whsec_" + canary + "-and-more-of-it", of + "a signing secret must be"},
+		{"base64 for addresses", "whsec_" + strings.Repeat("_-", 20), of + "a signing secret must be"},
+		{"a good one and a short one", signingSecret(1) + " " + bytes(3), of + "a signing secret must be"},
+		{"JSON", `{"secret":"` + canary + `"}`, of + "a signing secret must be"},
+		{"an asymmetric one", "whsk_" + strings.Repeat("A", 88), of + "a signing secret must be"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.signatures(c.secret)
+			for _, key := range [][]byte{nil, signingKey(1), []byte("kkk"), []byte(strings.Repeat("k", 23))} {
+				w.wantUnauthorized(signed(key, "msg_1", time.Now(), "{}"), c.fault)
+			}
+		})
+	}
+	t.Run("binary", func(t *testing.T) {
+		w := newWorld(t)
+		w.aws.PutSecretBinary("signing", signingKey(1))
+		w.signatures()
+		w.wantUnauthorized(signed(signingKey(1), "msg_1", time.Now(), "{}"), of+"there is no signing secret in it")
+	})
+	t.Run("none", func(t *testing.T) {
+		w := newWorld(t)
+		w.signatures()
+		w.wantUnauthorized(signed(signingKey(1), "msg_1", time.Now(), "{}"), of+"GetSecretValue: ResourceNotFoundException")
+	})
+	t.Run("one that may not be read", func(t *testing.T) {
+		w := newWorld(t)
+		w.signatures(signingSecret(1))
+		w.aws.Fail("GetSecretValue", 1, 400, "AccessDeniedException", "no")
+		w.wantUnauthorized(signed(signingKey(1), "msg_1", time.Now(), "{}"), of+"GetSecretValue: AccessDeniedException")
+	})
+	t.Run("one that has been put right", func(t *testing.T) {
+		signatures := newWorld(t).signatures(bytes(3), signingSecret(1))
+		_, err := signatures.verify(t.Context(), signed(signingKey(1), "msg_1", time.Now(), "{}"))
+		wantVerified(t, "the current version", true, err)
+		_, err = signatures.verify(t.Context(), signed([]byte("kkk"), "msg_1", time.Now(), "{}"))
+		wantVerified(t, "the previous one", false, err)
+	})
+	t.Run("24 bytes", func(t *testing.T) {
+		_, err := newWorld(t).signatures(bytes(24)).verify(t.Context(), signed([]byte(strings.Repeat("k", 24)), "msg_1", time.Now(), "{}"))
+		wantVerified(t, "24 bytes", true, err)
+	})
+}
+
+// wantUnauthorized has the delivery come through an HTTP API. The answer must
+// not tell anything, and the log why.
+func (w *world) wantUnauthorized(d delivery, why string) {
+	w.Helper()
+	headers := map[string]string{"content-type": "application/json"}
+	for name, values := range d.header {
+		headers[strings.ToLower(name)] = strings.Join(values, ",")
+	}
+	reply, err := w.invoke(context.Background(), object{
+		"version": text("2.0"), "rawPath": text("/v1/relay"), "headers": raw(headers), "body": text(string(d.body)),
+		"requestContext": raw(map[string]any{"http": map[string]string{"method": "POST"}}),
+	}.String())
+	const want = `{"statusCode":401,"headers":{"Content-Type":"application/json"},"body":"{\"error\":\"unauthorized\"}"}`
+	if reply != want || err != nil {
+		w.Errorf("got %s, %v, want %s", reply, err, want)
+	}
+	if !strings.Contains(w.log.String(), why) {
+		w.Errorf("the log lacks %q: %s", why, w.log.String())
+	}
+}
+
+// TestSignatureHeaders has the headers come as gateways give them.
+func TestSignatureHeaders(t *testing.T) {
+	const body = `{"secret":"prod/okta"}`
+	now := time.Now()
+	timestamp := strconv.FormatInt(now.Unix(), 10)
+	good := signature(signingKey(1), "msg_1", timestamp, body)
+	bad := signature(signingKey(2), "msg_1", timestamp, body)
+	headers := func(more ...string) map[string]string {
+		all := map[string]string{"webhook-id": "msg_1", "webhook-timestamp": timestamp, "webhook-signature": good}
+		for i := 0; i < len(more); i += 2 {
+			all[more[i]] = more[i+1]
+		}
+		maps.DeleteFunc(all, func(_, value string) bool { return value == "absent" })
+		return all
+	}
+	id := func(id string) map[string]string {
+		return headers("webhook-id", id, "webhook-signature", signature(signingKey(1), id, timestamp, body))
+	}
+	signatures := func(all ...string) map[string]string {
+		return headers("webhook-signature", strings.Join(all, " "))
+	}
+	for _, c := range []struct {
+		name    string
+		headers map[string]string
+		want    bool
+	}{
+		{"as they should be", headers(), true},
+		{"in another case", map[string]string{"Webhook-ID": "msg_1", "WEBHOOK-TIMESTAMP": timestamp, "webhook-Signature": good}, true},
+		{"a good signature after a bad one", signatures(bad, good), true},
+		{"a good signature after one of another kind", signatures("v1a,AAAA", "v9", good), true},
+		{"ten signatures", signatures(append(slices.Repeat([]string{bad}, 9), good)...), true},
+		{"eleven signatures", signatures(append(slices.Repeat([]string{bad}, 10), good)...), false},
+		{"eleven signatures, the first good", signatures(append([]string{good}, slices.Repeat([]string{bad}, 10)...)...), false},
+		{"many spaces", headers("webhook-signature", strings.Repeat(" ", 100_000)+good), false},
+		{"no good signature", signatures(bad, bad), false},
+		{"a signature without its kind", headers("webhook-signature", strings.TrimPrefix(good, "v1,")), false},
+		{"a signature of another kind", headers("webhook-signature", strings.Replace(good, "v1", "v1a", 1)), false},
+		{"two signatures with a comma between", headers("webhook-signature", good+","+bad), false},
+		{"an empty signature", headers("webhook-signature", "v1,"), false},
+		{"no signature", headers("webhook-signature", "absent"), false},
+		{"no id", headers("webhook-id", "absent"), false},
+		{"no timestamp", headers("webhook-timestamp", "absent"), false},
+		{"an empty id", id(""), false},
+		{"two ids with a comma between", id("msg_1,msg_2"), false},
+		{"an id with a dot", id("msg.1"), false},
+		{"an id with the timestamp's beginning", id("msg_1." + timestamp), false},
+		{"an id with a line break", id("msg_1\n"), false},
+		{"an id of 256 characters", id(strings.Repeat("i", 256)), true},
+		{"an id of 257 characters", id(strings.Repeat("i", 257)), false},
+		{"two timestamps with a comma between", headers("webhook-timestamp", timestamp+","+timestamp), false},
+		{"a timestamp with a fraction", headers("webhook-timestamp", timestamp+".0"), false},
+		{"a timestamp of words", headers("webhook-timestamp", now.UTC().Format(time.RFC3339)), false},
+		{"a timestamp without end", headers("webhook-timestamp", strings.Repeat("9", 10_000)), false},
+		{"one twice, in two cases", headers("Webhook-Id", "msg_1"), false},
+		{"Svix's names", map[string]string{"svix-id": "msg_1", "svix-timestamp": timestamp, "svix-signature": good}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			lists := map[string][]string{}
+			for name, value := range c.headers {
+				lists[name] = []string{value}
+			}
+			for gateway, event := range map[string]object{
+				"HTTP API": {"headers": raw(c.headers), "requestContext": raw(object{"http": raw(object{})})},
+				"REST API": {"headers": raw(c.headers), "multiValueHeaders": raw(lists), "requestContext": raw(object{})},
+			} {
+				event["body"] = text(body)
+				_, err := w.signatures(signingSecret(1)).verify(t.Context(), decodeDelivery(event))
+				wantVerified(t, gateway, c.want, err)
+			}
+		})
+	}
+	t.Run("one twice", func(t *testing.T) {
+		// A REST API gives the last as the header.
+		lists := map[string][]string{"webhook-id": {"msg_1", "msg_1"}, "webhook-timestamp": {timestamp}, "webhook-signature": {good}}
+		_, err := newWorld(t).signatures(signingSecret(1)).verify(t.Context(), decodeDelivery(object{
+			"headers": raw(headers()), "multiValueHeaders": raw(lists), "body": text(body), "requestContext": raw(object{}),
+		}))
+		wantVerified(t, "REST API", false, err)
+	})
+	t.Run("nothing of what is wrong with them has the signing secret read", func(t *testing.T) {
+		w := newWorld(t)
+		_, _ = w.signatures(signingSecret(1)).verify(t.Context(), delivery{header: http.Header{}})
+		if got := w.readings(); got != 0 {
+			t.Errorf("it was read %d times", got)
+		}
+	})
+}
+
+// FuzzChangedByte changes one byte of what was signed, or of the signature.
+func FuzzChangedByte(f *testing.F) {
+	f.Add(`{"secret":"prod/okta"}`, "msg_1", uint8(0), uint16(3), uint8(1))
+	f.Add("", "msg_1", uint8(1), uint16(4), uint8('1'^'.'))
+	f.Add("{}", "a-b", uint8(2), uint16(0), uint8('1'^'+'))
+	f.Add("{}", "a", uint8(2), uint16(9), uint8(1))
+	f.Add("{}", "a", uint8(3), uint16(2), uint8(','^' '))
+	f.Add("{}", "a", uint8(3), uint16(46), uint8('='^' '))
+	f.Fuzz(func(t *testing.T, body, id string, part uint8, at uint16, by uint8) {
+		d := signed(signingKey(1), id, time.Now(), body)
+		verify := func() error {
+			verifiers, err := verifiersOf(signingSecret(1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			known := &Signatures{verifiers: verifiers, readAt: time.Now(), rereadAt: time.Now()}
+			_, err = known.verify(t.Context(), d)
+			return err
+		}
+		wantVerified(t, "as it was signed", deliveryID.MatchString(id), verify())
+		changed := func(text string) string {
+			if text == "" || by == 0 {
+				t.Skip("nothing to change")
+			}
+			bytes := []byte(text)
+			bytes[int(at)%len(bytes)] ^= by
+			return string(bytes)
+		}
+		if part %= 4; part == 0 {
+			d.body = []byte(changed(body))
+		} else {
+			name := []string{"", "Webhook-Id", "Webhook-Timestamp", "Webhook-Signature"}[part]
+			d.header.Set(name, changed(d.header.Get(name)))
+		}
+		wantVerified(t, fmt.Sprintf("changed to %q, %v", d.body, d.header), false, verify())
+	})
+}

@@ -1,0 +1,180 @@
+package relay
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
+	"credential-relay/datadog"
+)
+
+// leastTime is what must be left of the invocation to begin with one more
+// binding.
+const leastTime = 2 * time.Second
+
+// Reconcile looks at every binding, and relays where Datadog's config is not
+// what it should be: valid, not older than the source's last change, and
+// enabled as the binding wants it. It returns an outcome for each binding that
+// it got to, and how many were left when time ran out. The order is another
+// each time, so that the same ones are not always last.
+func (e *Engine) Reconcile(ctx context.Context) (outcomes []Outcome, left int) {
+	defer recovered(func(err error) { outcomes = []Outcome{Outcome{}.failed(AtBinding, err)} })
+	bindings, err := e.allBindings(ctx)
+	if err != nil {
+		return []Outcome{Outcome{}.failed(AtBinding, err)}, 0
+	}
+	rand.Shuffle(len(bindings), func(i, j int) { bindings[i], bindings[j] = bindings[j], bindings[i] })
+	configOf := e.configs(ctx)
+	var skipped atomic.Int64
+	outcomes = sideBySide(bindings, func(_ int, b Binding) Outcome {
+		if outOfTime(ctx) {
+			skipped.Add(1)
+			return Outcome{}
+		}
+		return e.reconcile(ctx, b, configOf)
+	})
+	outcomes = slices.DeleteFunc(outcomes, func(o Outcome) bool { return o.Verdict == "" })
+	slices.SortFunc(outcomes, func(a, b Outcome) int {
+		return cmp.Or(strings.Compare(a.Source, b.Source), strings.Compare(string(a.ConfigID), string(b.ConfigID)))
+	})
+	return outcomes, int(skipped.Load())
+}
+
+func outOfTime(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) < leastTime || ctx.Err() != nil
+}
+
+// configs gives Datadog's configs: from one list where that can be had, and
+// else one by one. One that Datadog does not let us read is nil.
+func (e *Engine) configs(ctx context.Context) func(datadog.ConfigID) (*datadog.IntegrationConfig, error) {
+	listed, err := e.Datadog.ListIntegrationConfigs(ctx, "")
+	return func(id datadog.ConfigID) (*datadog.IntegrationConfig, error) {
+		if err == nil {
+			for _, config := range listed {
+				if strings.EqualFold(string(config.ID), string(id)) {
+					return &config, nil
+				}
+			}
+		}
+		// Not in the list is not yet gone: the config's own answer decides.
+		config, err := e.Datadog.GetIntegrationConfig(ctx, id)
+		switch {
+		case datadog.IsForbidden(err):
+			return nil, nil
+		case err != nil:
+			return nil, err
+		}
+		return &config, nil
+	}
+}
+
+func (e *Engine) reconcile(ctx context.Context, b Binding, configOf func(datadog.ConfigID) (*datadog.IntegrationConfig, error)) Outcome {
+	source := b.source()
+	if unfit := b.unfit(source); unfit != nil {
+		return *unfit
+	}
+	o := b.outcome()
+	config, err := configOf(b.ConfigID)
+	if err != nil {
+		return o.failed(AtConfig, err)
+	}
+	if config != nil && config.Type != b.Type {
+		return o.failed(AtConfig, b.wrongType(config))
+	}
+	change, err := e.Sources.lastChange(ctx, source)
+	if err != nil {
+		return o.failed(AtSource, err)
+	}
+	o.VersionID = change.version
+	if config != nil {
+		o.State, o.Enabled = config.State, &config.Enabled
+	}
+	switch {
+	case change.deleted && b.Enabled == Follow && config != nil && !config.Enabled:
+		o.Verdict = Unchanged
+		return o
+	case change.deleted && b.Enabled == Follow:
+		o.Verdict = Updated
+		return e.switchOff(ctx, b, o)
+	case change.deleted:
+		return o.failed(AtSource, errDeleted)
+	case config == nil || config.ModifiedAt.Before(change.at) || !b.enabledAsWanted(config):
+		return e.relayTo(ctx, b, source, func() (Credential, error) { return e.Sources.read(ctx, source) }, false)
+	}
+	return o.standing()
+}
+
+var (
+	errDeleted      = errors.New("the source is deleted, or marked to be")
+	errStaysInvalid = errors.New("this is the current credential, and Datadog calls it invalid: see to it where it was issued")
+)
+
+// standing is the verdict on a config that holds the current credential: to
+// send that once more would change nothing.
+func (o Outcome) standing() Outcome {
+	switch o.State {
+	case datadog.Invalid:
+		return o.ended(Invalid, AtConfirm, errStaysInvalid)
+	case datadog.Valid, "": // or Datadog does not say
+		o.Verdict = Unchanged
+		return o
+	default:
+		return o.unconfirmed(errNotYet)
+	}
+}
+
+func (b Binding) enabledAsWanted(config *datadog.IntegrationConfig) bool {
+	wanted := b.Enabled.assertion()
+	return wanted == nil || *wanted == config.Enabled
+}
+
+// change is what happened to a source last.
+type change struct {
+	at      time.Time
+	version string
+	deleted bool
+}
+
+// lastChange asks for a source's last change without reading its value.
+func (s Sources) lastChange(ctx context.Context, source Source) (change, error) {
+	if source.Kind == Parameter {
+		return s.lastParameterChange(ctx, source)
+	}
+	found, err := s.describe(ctx, source)
+	if err != nil {
+		if s.deleted(ctx, source, err) {
+			return change{deleted: true}, nil
+		}
+		return change{}, err
+	}
+	last := change{at: aws.ToTime(found.LastChangedDate), deleted: found.DeletedDate != nil}
+	for version, labels := range found.VersionIdsToStages {
+		if slices.Contains(labels, current) {
+			last.version = version
+		}
+	}
+	return last, nil
+}
+
+// Without decryption the answer holds a secure parameter's value encrypted.
+// https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html
+func (s Sources) lastParameterChange(ctx context.Context, source Source) (change, error) {
+	found, err := s.Parameters.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(source.Name), WithDecryption: aws.Bool(false)})
+	if err != nil {
+		if s.deleted(ctx, source, err) {
+			return change{deleted: true}, nil
+		}
+		return change{}, err
+	}
+	return change{at: aws.ToTime(found.Parameter.LastModifiedDate), version: strconv.FormatInt(found.Parameter.Version, 10)}, nil
+}

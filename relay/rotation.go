@@ -1,0 +1,181 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	secrettypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
+)
+
+const (
+	pending = "AWSPENDING"
+	// stagedFor is how long it may take a staged version to be readable.
+	stagedFor = 3 * time.Second
+)
+
+// Rotation is a staged rotation: somebody has put a new credential in place
+// with the label AWSPENDING, and Secrets Manager calls for the steps that make
+// it the current one. Every step may be repeated.
+// https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
+type Rotation struct {
+	Secret Source
+	Token  string // the client request token, which is the new version's id
+}
+
+// Create makes sure of everything that the later steps need, before anything
+// changes: a staged credential, and bindings to send it by.
+func (e *Engine) Create(ctx context.Context, r Rotation) error {
+	if done, err := e.check(ctx, r); done || err != nil {
+		return err
+	}
+	if _, err := e.rotated(ctx, r); err != nil {
+		return err
+	}
+	_, err := e.staged(ctx, r)
+	return err
+}
+
+// Set has Datadog store the staged credential in every bound config. If one of
+// them refuses it, none gets it.
+func (e *Engine) Set(ctx context.Context, r Rotation) ([]Outcome, error) {
+	bindings, outcomes, candidates, err := e.tryStaged(ctx, r, e.staged)
+	if err != nil || slices.ContainsFunc(outcomes, Outcome.Failed) {
+		return outcomes, err
+	}
+	return sideBySide(bindings, func(i int, b Binding) Outcome {
+		o, ok := e.store(ctx, b, outcomes[i], candidates[i])
+		if !ok {
+			return o
+		}
+		return e.accepted(ctx, b.ConfigID, o).masking(candidates[i].secrets)
+	}), nil
+}
+
+// Test has Datadog try the staged credential, and changes nothing. A rotation
+// that is only a test may have none staged: then the current one is tried.
+func (e *Engine) Test(ctx context.Context, r Rotation) ([]Outcome, error) {
+	_, outcomes, _, err := e.tryStaged(ctx, r, func(ctx context.Context, r Rotation) (Credential, error) {
+		staged, err := e.staged(ctx, r)
+		if errors.Is(err, errNotStaged) {
+			return e.Sources.read(ctx, r.Secret)
+		}
+		return staged, err
+	})
+	return outcomes, err
+}
+
+// tryStaged takes a credential through all that changes nothing, for every
+// binding of the secret. It returns nothing when the rotation is over already.
+func (e *Engine) tryStaged(ctx context.Context, r Rotation, read func(context.Context, Rotation) (Credential, error)) ([]Binding, []Outcome, []candidate, error) {
+	if done, err := e.check(ctx, r); done || err != nil {
+		return nil, nil, nil, err
+	}
+	bindings, err := e.rotated(ctx, r)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	credential, err := read(ctx, r)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	candidates := make([]candidate, len(bindings))
+	outcomes := sideBySide(bindings, func(i int, b Binding) Outcome {
+		o, candidate, ok := e.prepare(ctx, b, b.outcome(), func() (Credential, error) { return credential, nil })
+		if ok {
+			o.Verdict, candidates[i] = Unchanged, candidate
+		}
+		return o
+	})
+	return bindings, outcomes, candidates, nil
+}
+
+// rotated finds the bindings of the secret. One that cannot be used stops the
+// rotation, since its config would be left behind.
+func (e *Engine) rotated(ctx context.Context, r Rotation) ([]Binding, error) {
+	found, err := e.bindings(ctx, r.Secret)
+	if err != nil {
+		return nil, err
+	}
+	var bound []Binding
+	for _, b := range found {
+		if b.fault != nil {
+			return nil, fmt.Errorf("%s: %w", b.Parameter, b.fault)
+		}
+		if b.mismatch(r.Secret) == "" {
+			bound = append(bound, b)
+		}
+	}
+	if len(bound) == 0 {
+		return nil, fmt.Errorf("nothing is bound to %s: make a binding under %s", r.Secret.Name, e.directory(Secret))
+	}
+	return bound, nil
+}
+
+var errNotStaged = errors.New("no credential is staged: put it into the secret with PutSecretValue, labelled " + pending +
+	", and rotate with the same client request token")
+
+// staged reads the credential that is staged. Right after it was put there it
+// may not be readable for a moment.
+func (e *Engine) staged(ctx context.Context, r Rotation) (Credential, error) {
+	ctx, cancel := context.WithTimeout(ctx, stagedFor)
+	defer cancel()
+	for pause := firstPause; ; pause *= 2 {
+		credential, err := e.Sources.readSecret(ctx, r.Secret, &secretsmanager.GetSecretValueInput{
+			VersionId: aws.String(r.Token), VersionStage: aws.String(pending),
+		})
+		if missing := (*secrettypes.ResourceNotFoundException)(nil); !errors.As(err, &missing) {
+			return credential, err
+		}
+		if !wait(ctx, pause) {
+			return Credential{}, errNotStaged
+		}
+	}
+}
+
+// Finish makes the staged version the current one.
+func (e *Engine) Finish(ctx context.Context, r Rotation) error {
+	done, err := e.check(ctx, r)
+	if done || err != nil {
+		return err
+	}
+	found, err := e.Sources.describe(ctx, r.Secret)
+	if err != nil {
+		return err
+	}
+	move := &secretsmanager.UpdateSecretVersionStageInput{
+		SecretId: aws.String(r.Secret.ARN), VersionStage: aws.String(current), MoveToVersionId: aws.String(r.Token),
+	}
+	for version, labels := range found.VersionIdsToStages {
+		if slices.Contains(labels, current) {
+			move.RemoveFromVersionId = aws.String(version)
+		}
+	}
+	_, err = e.Sources.Secrets.UpdateSecretVersionStage(ctx, move, inRegionOf(r.Secret))
+	return err
+}
+
+// check applies the rules that hold for every step. It reports done when the
+// version is the current one already.
+func (e *Engine) check(ctx context.Context, r Rotation) (done bool, err error) {
+	found, err := e.Sources.describe(ctx, r.Secret)
+	if err != nil {
+		return false, err
+	}
+	labels, known := found.VersionIdsToStages[r.Token]
+	switch {
+	case !aws.ToBool(found.RotationEnabled):
+		return false, fmt.Errorf("rotation is not enabled for %s", r.Secret.Name)
+	case !known:
+		return false, fmt.Errorf("%s has no version %s", r.Secret.Name, r.Token)
+	case slices.Contains(labels, current):
+		return true, nil
+	case !slices.Contains(labels, pending):
+		return false, fmt.Errorf("version %s of %s is not labelled %s", r.Token, r.Secret.Name, pending)
+	}
+	return false, nil
+}
