@@ -56,6 +56,12 @@ const (
 	demoAppKey = "demo-app"
 )
 
+// What deliveries to the webhook are signed with.
+const (
+	webhookSecret     = "demo/webhook"
+	demoSigningSecret = "whsec_ZGVtby1zaWduaW5nLXNlY3JldC0yNC1ieXRlcw=="
+)
+
 // local is everything that a local run is made of.
 type local struct {
 	aws        *awssim.Simulator
@@ -78,7 +84,11 @@ func newLocal(ctx context.Context) (*local, error) {
 	}
 	l.datadog.SetKeys(demoAPIKey, demoAppKey)
 	l.datadog.Accept(refuseMarked)
-	env, err := environment.Read([]string{"DD_API_URL=" + l.datadogURL, "DD_API_KEY=" + demoAPIKey, "DD_APP_KEY=" + demoAppKey})
+	l.aws.PutSecret(webhookSecret, demoSigningSecret)
+	env, err := environment.Read([]string{
+		"DD_API_URL=" + l.datadogURL, "DD_API_KEY=" + demoAPIKey, "DD_APP_KEY=" + demoAppKey,
+		"WEBHOOK_SECRET_ARN=" + l.aws.SecretARN(webhookSecret),
+	})
 	if err != nil {
 		l.close()
 		return nil, err

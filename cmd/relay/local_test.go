@@ -48,10 +48,10 @@ func TestTheCommandsItOffersWork(t *testing.T) {
 		written.Close()
 	}()
 	printed := lines(read)
-	invitation := until(t, printed, "/invocations")
+	invitation := until(t, printed, `-d '{"secret": "prod/okta/datadog"}'`)
 
 	commands := command.FindAllString(invitation, -1)
-	want := []string{`"VersionId"`, `"integration_type":"OKTA"`, `"would_send":["secrets.api_token"]`}
+	want := []string{`"VersionId"`, `"integration_type":"OKTA"`, `"would_send":["secrets.api_token"]`, `"outcome":"updated"`}
 	if len(commands) != len(want) {
 		t.Fatalf("the invitation offers %d commands, want %d:\n%s", len(commands), len(want), invitation)
 	}
@@ -67,6 +67,8 @@ func TestTheCommandsItOffersWork(t *testing.T) {
 			until(t, printed, "outcome=updated")
 		case 2:
 			until(t, printed, "outcome=unchanged")
+		case 3:
+			until(t, printed, "trigger=webhook")
 		}
 	}
 	cancel()

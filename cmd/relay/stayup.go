@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"reflect"
 	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"credential-relay/events"
 	"credential-relay/handler"
@@ -20,7 +23,12 @@ import (
 func (l *local) stayUp(ctx context.Context, out io.Writer) error {
 	log := slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
 	function := l.newHandler(log)
-	functionURL, err := l.serve(ctx, invokeDoor(function))
+	functionURL, functionErr := l.serve(ctx, invokeDoor(function))
+	webhookURL, webhookErr := l.serve(ctx, gateway(function))
+	if err := errors.Join(functionErr, webhookErr); err != nil {
+		return err
+	}
+	signed, err := sign(`{"secret": "prod/okta/datadog"}`, time.Now())
 	if err != nil {
 		return err
 	}
@@ -31,7 +39,7 @@ func (l *local) stayUp(ctx context.Context, out io.Writer) error {
 		case <-ctx.Done():
 		}
 	})
-	fmt.Fprintf(out, invitation, l.awsURL, l.datadogURL, functionURL, demoAPIKey, demoAppKey)
+	fmt.Fprintf(out, invitation, l.awsURL, l.datadogURL, functionURL, demoAPIKey, demoAppKey, webhookURL, signed)
 	for {
 		select {
 		case move := <-moves:
@@ -49,6 +57,7 @@ It all stays up until Ctrl-C:
   Secrets Manager, Parameter Store   %[1]s
   Datadog                            %[2]s
   the function, to be invoked        %[3]s
+  its webhook                        %[6]s
 
 To try in another terminal (what comes of it is logged here):
 
@@ -66,7 +75,24 @@ To try in another terminal (what comes of it is logged here):
   curl -s -d @events/relay-dry-run.json \
     %[3]s/2015-03-31/functions/relay/invocations
 
+  # Deliver to the webhook. The signature is good for five minutes.
+  curl -s %[6]s/v1/relay -H 'Content-Type: application/json' \
+%[7]s
+
 `
+
+// sign gives the rest of a curl command that delivers a body, signed as
+// Standard Webhooks has it.
+func sign(body string, at time.Time) (string, error) {
+	webhook, err := standardwebhooks.NewWebhook(demoSigningSecret)
+	if err != nil {
+		return "", err
+	}
+	id := fmt.Sprintf("msg_%d", at.Unix())
+	signature, err := webhook.Sign(id, at, []byte(body))
+	return fmt.Sprintf("    -H 'webhook-id: %s' -H 'webhook-timestamp: %d' \\\n    -H 'webhook-signature: %s' \\\n    -d '%s'",
+		id, at.Unix(), signature, body), err
+}
 
 func withoutTime(_ []string, attr slog.Attr) slog.Attr {
 	if attr.Key == slog.TimeKey {
