@@ -125,6 +125,8 @@ var pseudoParameters = []string{
 	"AWS::StackName", "AWS::URLSuffix",
 }
 
+const account = "111122223333" // that the template is deployed in by deploy
+
 func readTemplate(t *testing.T) object {
 	t.Helper()
 	text, err := os.ReadFile(root + "template.yaml")

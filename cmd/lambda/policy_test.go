@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -35,6 +37,45 @@ func TestTemplateGrantsNothingTooWide(t *testing.T) {
 		}
 	}
 }
+
+func TestTemplateGrantsTheCallsThatTheCodeMakes(t *testing.T) {
+	deployed, _ := deploy(readTemplate(t), object{"SourceParameterPrefix": "/prod/", "RotationFunction": "on"})
+	var granted []string
+	for _, statement := range statements(deployed) {
+		for _, action := range leaves(statement["Action"]) {
+			if call := fmt.Sprint(action); strings.HasPrefix(call, "secretsmanager:") || strings.HasPrefix(call, "ssm:") {
+				granted = append(granted, call)
+			}
+		}
+	}
+	var made []string
+	for _, pattern := range []string{"relay/*.go", "handler/*.go"} {
+		files, err := filepath.Glob(root + pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			for _, input := range sdkInput.FindAllStringSubmatch(string(source), -1) {
+				made = append(made, input[1]+":"+input[2])
+			}
+		}
+	}
+	slices.Sort(granted)
+	slices.Sort(made)
+	if granted, made = slices.Compact(granted), slices.Compact(made); len(made) == 0 || !slices.Equal(granted, made) {
+		t.Errorf("the template grants\n%v\nthe code calls\n%v", granted, made)
+	}
+}
+
+// sdkInput is what the code gives to a call of AWS: &ssm.GetParameterInput{…}.
+var sdkInput = regexp.MustCompile(`\b(secretsmanager|ssm)\.(\w+)Input\{`)
 
 func TestTemplateGrantsLogsToItsOwnGroup(t *testing.T) {
 	for _, statement := range statements(readTemplate(t)["Resources"]) {

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
+
+	"credential-relay/events"
 )
 
 func TestTemplateLeadsRotationsToTheFunction(t *testing.T) {
 	resources := objectAt(readTemplate(t), "Resources")
-	target := objectAt(list(at(resources, "RotationRule", "Properties", "Targets"))[0])
 	for _, c := range []struct {
 		name      string
 		got, want any
@@ -22,10 +24,6 @@ func TestTemplateLeadsRotationsToTheFunction(t *testing.T) {
 				"name":         []any{object{"prefix": object{"Ref": "SourceSecretPrefix"}}},
 			},
 		}},
-		{"the rule sends to", target["Arn"], getAtt("RelayQueue")},
-		{"what the rule cannot send goes to", at(target, "DeadLetterConfig", "Arn"), getAtt("RelayDeadLetterQueue")},
-		{"RelayQueue takes from", sender(resources, "RelayQueuePolicy"), getAtt("RotationRule")},
-		{"RelayDeadLetterQueue takes from", sender(resources, "RelayDeadLetterQueuePolicy"), getAtt("RotationRule")},
 		{
 			"the function reads", at(resources, "RelayFunction", "Properties", "Events", "Rotations", "Properties", "Queue"),
 			getAtt("RelayQueue"),
@@ -34,6 +32,120 @@ func TestTemplateLeadsRotationsToTheFunction(t *testing.T) {
 		if !reflect.DeepEqual(c.got, c.want) {
 			t.Errorf("%s %v, want %v", c.name, c.got, c.want)
 		}
+	}
+}
+
+func TestTemplateLetsItsRulesSendAndNobodyElse(t *testing.T) {
+	template := readTemplate(t)
+	for _, choice := range choices() {
+		deployed, _ := deploy(template, choice)
+		resources := objectAt(deployed, "Resources")
+		want := []string{"RotationRule"}
+		if choice["SourceParameterPrefix"] != "" {
+			want = append(want, "ParameterRule")
+		}
+		if choice["CloudTrailEvents"] == "on" {
+			want = append(want, "CloudTrailRotationRule", "CloudTrailCallRule")
+		}
+		slices.Sort(want)
+		rules := ofType(resources, "AWS::Events::Rule")
+		if !slices.Equal(rules, want) {
+			t.Fatalf("with %v there are the rules %v, want %v", choice, rules, want)
+		}
+		for _, id := range rules {
+			for _, target := range list(at(resources, id, "Properties", "Targets")) {
+				delete(target.(object), "Id")
+				if want := (object{
+					"Arn": getAtt("RelayQueue"), "DeadLetterConfig": object{"Arn": getAtt("RelayDeadLetterQueue")},
+				}); !reflect.DeepEqual(target, want) {
+					t.Fatalf("%s sends to %v, want %v", id, target, want)
+				}
+			}
+		}
+		for _, queue := range []string{"RelayQueue", "RelayDeadLetterQueue"} {
+			if got := senders(resources, queue); !slices.Equal(got, rules) {
+				t.Fatalf("with %v, %s takes from %v, want %v", choice, queue, got, rules)
+			}
+		}
+	}
+}
+
+func TestTemplateRulesMatchWhatTheCodeKnows(t *testing.T) {
+	const arn = "arn:aws:secretsmanager:us-east-1:" + account + ":secret:"
+	const parameter = "arn:aws:ssm:us-east-1:" + account + ":parameter"
+	sample := func(name string) string {
+		text, err := events.Files.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	label := func(name, label string) string {
+		return fmt.Sprintf(`{"source": "aws.secretsmanager", "detail-type": "Secret Label Updated", "resources": [%q],
+			"detail": {"name": %q, "labelUpdated": %q}}`, arn+name+"-AbCdEf", name, label)
+	}
+	changed := func(name, operation string) string {
+		return fmt.Sprintf(`{"source": "aws.ssm", "detail-type": "Parameter Store Change", "resources": [%q],
+			"detail": {"name": %q, "operation": %q}}`, parameter+"/"+strings.TrimPrefix(name, "/"), name, operation)
+	}
+	rotation := func(name, secret string) string {
+		return fmt.Sprintf(`{"source": "aws.secretsmanager", "detail-type": "AWS Service Event via CloudTrail", "resources": [],
+			"detail": {"eventName": %q, "additionalEventData": {"SecretId": %q}}}`, name, secret)
+	}
+	call := func(name, secret, more string) string {
+		return fmt.Sprintf(`{"source": "aws.secretsmanager", "detail-type": "AWS API Call via CloudTrail", "resources": [],
+			"detail": {"eventName": %q, "requestParameters": {"secretId": %q}%s}}`, name, secret, more)
+	}
+	deployed, _ := deploy(readTemplate(t), object{"SourceParameterPrefix": "/okta", "CloudTrailEvents": "on"})
+	for _, c := range []struct{ name, event, want string }{
+		{"the sample of a label", sample("secret-label-updated.json"), "[RotationRule]"},
+		{"the sample of a rotation", sample("rotation-succeeded.json"), "[CloudTrailRotationRule]"},
+		{"a label", label("prod/okta", "AWSCURRENT"), "[RotationRule]"},
+		{"another label", label("prod/okta", "BLUE"), "[]"},
+		{"another secret's label", label("test/okta", "AWSCURRENT"), "[]"},
+		{"a parameter", changed("/okta/token", "Update"), "[ParameterRule]"},
+		{"a parameter without a slash", changed("okta-token", "Create"), "[ParameterRule]"},
+		{"a parameter that is gone", changed("/okta/token", "Delete"), "[ParameterRule]"},
+		{"a parameter's label", changed("/okta/token", "LabelParameterVersion"), "[]"},
+		{"another parameter", changed("/prod/okta", "Update"), "[]"},
+		{"a rotation that failed", rotation("RotationFailed", arn+"prod/okta-AbCdEf"), "[CloudTrailRotationRule]"},
+		{"a rotation's start", rotation("RotationStarted", arn+"prod/okta-AbCdEf"), "[]"},
+		{"another secret's rotation", rotation("RotationFailed", arn+"test/okta-AbCdEf"), "[]"},
+		{"a call by name", call("DeleteSecret", "prod/okta", ""), "[CloudTrailCallRule]"},
+		{"a call by ARN", call("RestoreSecret", arn+"prod/okta-AbCdEf", ""), "[CloudTrailCallRule]"},
+		{"a call by a part of the ARN", call("PutSecretValue", arn+"prod/okta", ""), "[CloudTrailCallRule]"},
+		{"a call about another secret", call("DeleteSecret", "test/okta", ""), "[]"},
+		{"a call that failed", call("DeleteSecret", "prod/okta", `, "errorCode": "AccessDenied"`), "[]"},
+		{"a call that reads", call("GetSecretValue", "prod/okta", ""), "[]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var matched []string
+			for _, id := range ofType(objectAt(deployed, "Resources"), "AWS::Events::Rule") {
+				pattern := objectAt(deployed, "Resources", id, "Properties", "EventPattern")
+				if matches(pattern, parseTemplate(t, strings.ReplaceAll(c.event, "\t", ""))) {
+					matched = append(matched, id)
+				}
+			}
+			if fmt.Sprint(matched) != c.want {
+				t.Errorf("it is matched by %v, want %s", matched, c.want)
+			}
+		})
+	}
+}
+
+func TestTemplateAsksCloudTrailForWhatTheCodeKnows(t *testing.T) {
+	var asked []string
+	resources := objectAt(readTemplate(t), "Resources")
+	for id := range resources {
+		for _, name := range list(at(resources, id, "Properties", "EventPattern", "detail", "eventName")) {
+			asked = append(asked, fmt.Sprint(name))
+		}
+	}
+	known := stringsOf(t, "handler/cloudtrail.go", "lookAgain")
+	slices.Sort(asked)
+	slices.Sort(known)
+	if len(known) == 0 || !slices.Equal(asked, known) {
+		t.Errorf("the rules ask for\n%v\nthe code looks again after\n%v", asked, known)
 	}
 }
 
@@ -97,14 +209,48 @@ func TestTemplateGuardsEveryQueue(t *testing.T) {
 	}
 }
 
-// sender is the one resource that a queue's policy lets EventBridge send for.
-func sender(resources object, policy string) any {
-	for _, statement := range statements(resources[policy]) {
-		if statement["Effect"] == "Allow" && at(statement, "Principal", "Service") == "events.amazonaws.com" {
-			return at(statement, "Condition", "ArnEquals", "aws:SourceArn")
+// senders are the resources that a queue's policies let EventBridge send for. Whatever else they allow is in there too.
+func senders(resources object, queue string) []string {
+	var all []string
+	for _, statement := range statements(resources) {
+		if statement["Effect"] != "Allow" || statement["Principal"] == nil || !reflect.DeepEqual(statement["Resource"], getAtt(queue)) {
+			continue
+		}
+		sources := list(at(statement, "Condition", "ArnEquals", "aws:SourceArn"))
+		if !reflect.DeepEqual(statement["Principal"], object{"Service": "events.amazonaws.com"}) || len(sources) == 0 ||
+			statement["Action"] != "sqs:SendMessage" || at(statement, "Condition", "StringEquals", "aws:SourceAccount") != account {
+			all = append(all, fmt.Sprint(statement))
+		}
+		for _, source := range sources {
+			all = append(all, fmt.Sprint(append(list(at(source, "Fn::GetAtt")), source)[0]))
 		}
 	}
-	return nil
+	slices.Sort(all)
+	return all
+}
+
+// matches is EventBridge's matching, as far as the template uses it: an event matches when each member of the pattern has
+// one of the values that its list holds.
+func matches(pattern, event object) bool {
+	for key, want := range pattern {
+		got, present := event[key]
+		if nested, ok := want.(object); ok {
+			if !matches(nested, objectAt(got)) {
+				return false
+			}
+			continue
+		}
+		one := func(want any) bool {
+			if prefix, ok := at(want, "prefix").(string); ok {
+				return slices.ContainsFunc(list(got), func(v any) bool { return strings.HasPrefix(fmt.Sprint(v), prefix) })
+			}
+			return at(want, "exists") == false && !present || slices.Contains(list(got), want)
+		}
+		if !slices.ContainsFunc(list(want), one) {
+			return false
+		}
+	}
+	return true
 }
 
 // refusesPlainHTTP says whether a policy of the queue denies everybody everything without TLS.

@@ -104,9 +104,11 @@ func TestTemplateKeepsTheLogs(t *testing.T) {
 	if want := (object{"LogFormat": "JSON", "LogGroup": object{"Ref": "RelayLogGroup"}}); !reflect.DeepEqual(logging, want) {
 		t.Errorf("RelayFunction's LoggingConfig is %v, want %v", logging, want)
 	}
-	group := objectAt(template, "Resources", "RelayLogGroup")
-	if at(group, "Properties", "RetentionInDays") == nil || group["DeletionPolicy"] != "Retain" {
-		t.Errorf("RelayLogGroup is %v, want RetentionInDays and DeletionPolicy: Retain", group)
+	for id := range objectAt(template, "Resources") {
+		group := objectAt(template, "Resources", id)
+		if group["Type"] == "AWS::Logs::LogGroup" && (at(group, "Properties", "RetentionInDays") == nil || group["DeletionPolicy"] != "Retain") {
+			t.Errorf("%s is %v, want RetentionInDays and DeletionPolicy: Retain", id, group)
+		}
 	}
 }
 
@@ -130,6 +132,17 @@ func TestTemplateParametersRefuseWhatWidensAPolicy(t *testing.T) {
 				"arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab",
 			},
 			refuse: []string{"*", "arn:aws:kms:us-east-1:111122223333:key/*", "arn:aws:kms:us-east-1:111122223333:alias/relay"},
+		},
+		"ReconcileSchedule": {
+			accept: []string{"", "rate(1 hour)", "rate(30 minutes)", "cron(0/15 * * * ? *)", "cron(0 6 ? * MON-FRI *)"},
+			refuse: []string{"hourly", "rate(0 hours)", "rate(1 second)", "rate(1 hour) ", "cron()", "at(2026-11-20T10:00:00)"},
+		},
+		"WebhookSecretArn": {
+			accept: []string{"", secret + "relay/webhook-AbCdEf"},
+			refuse: []string{
+				"*", secret + "*", secret + "relay/webhook", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+				"arn:aws:ssm:us-east-1:111122223333:parameter/webhook",
+			},
 		},
 		"BindingsPath": {accept: []string{"/credential-relay", "/a/b_c.d"}, refuse: []string{"", "/", "*", "/*", "a", "/a/", "//a"}},
 	}
@@ -184,4 +197,27 @@ func environmentTags(t *testing.T) []string {
 		return true
 	})
 	return names
+}
+
+// stringsOf are the strings in the value of a variable of the code.
+func stringsOf(t *testing.T, path, variable string) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), root+path, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found []string
+	ast.Inspect(file, func(n ast.Node) bool {
+		if value, ok := n.(*ast.ValueSpec); ok && value.Names[0].Name != variable {
+			return false
+		}
+		if text, ok := n.(*ast.BasicLit); ok && text.Kind == token.STRING {
+			unquoted, _ := strconv.Unquote(text.Value)
+			found = append(found, unquoted)
+		}
+		_, function := n.(*ast.FuncDecl)
+		_, imported := n.(*ast.ImportSpec)
+		return !function && !imported
+	})
+	return found
 }
