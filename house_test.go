@@ -138,6 +138,8 @@ func walk(visit func(path string) error) error {
 		switch {
 		case err != nil:
 			return err
+		case path == ".git" && !entry.IsDir(): // in a work tree of its own
+			return nil
 		case entry.IsDir() && (path == ".git" || path == ".build" || path == ".aws-sam"):
 			return fs.SkipDir
 		case entry.Type().IsRegular():
