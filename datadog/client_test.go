@@ -370,7 +370,7 @@ func TestClientFollowsNoRedirect(t *testing.T) {
 				location.Store(l.to)
 				status.Store(int64(s))
 				tries.Store(0)
-				err := update(t.Context(), client)
+				err := once(t, client, update)
 				failed := failure(t, err)
 				if failed.Status != s || failed.Retryable {
 					t.Errorf("got status %d, retryable %t, want %d, false", failed.Status, failed.Retryable, s)
@@ -524,6 +524,9 @@ func rawServer(t *testing.T, say string) (address string) {
 // terminal would obey, and none of the secrets.
 func wantPresentable(t *testing.T, err error, secrets ...string) {
 	t.Helper()
+	if err == nil {
+		t.Fatal("got no error")
+	}
 	text := err.Error()
 	if utf8.RuneCountInString(text) > 5*300+500 {
 		t.Errorf("the error is %d bytes long: %.200s…", len(text), text)

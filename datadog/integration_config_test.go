@@ -284,6 +284,12 @@ func TestAnswersThatAreNot(t *testing.T) {
 		"ListIntegrationConfigs": list, "GetIntegrationConfig": config, "UpdateIntegrationConfig": config,
 		"ValidateCredential": verdict, "ValidateStored": verdict,
 	}
+	virtually(t, "nothing of a config without an id", func(t *testing.T) {
+		client, _ := client(reply(200, "{}"))
+		if config, err := client.GetIntegrationConfig(t.Context(), ""); err == nil {
+			t.Errorf("got %+v, want an error", config)
+		}
+	})
 	for _, call := range calls {
 		for _, c := range bodies[call.name] {
 			virtually(t, call.name+"/"+c.name, func(t *testing.T) {

@@ -197,6 +197,7 @@ func TestSecretShowsThatItIsOne(t *testing.T) {
 		{"JSON key", marshalled(json.Marshal(map[datadog.Secret]int{s: 1})), `{"[secret]":1} <nil>`},
 		{"XML", marshalled(xml.Marshal(open{s})), "<open><Secret>[secret]</Secret></open> <nil>"},
 		{"XML attribute", marshalled(xml.Marshal(tagged{s})), `<tagged s="[secret]"></tagged> <nil>`},
+		{"slog to any handler", slog.AnyValue(s).Resolve().Kind().String(), "String"},
 		{"slog as JSON", asJSON.String()[strings.Index(asJSON.String(), `"s"`):], `"s":"[secret]","in":{"Secret":"[secret]"}}` + "\n"},
 		{"slog as text", asText.String()[strings.Index(asText.String(), "s="):], "s=[secret]\n"},
 	}

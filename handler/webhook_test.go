@@ -1,0 +1,206 @@
+package handler
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"credential-relay/relay"
+)
+
+func TestStatus(t *testing.T) {
+	outcome := func(verdict relay.Verdict, stage relay.Stage, retryable bool, after time.Duration) relay.Outcome {
+		o := relay.Outcome{Verdict: verdict}
+		if stage != "" {
+			o.Error = &relay.Error{Stage: stage, Retryable: retryable, RetryAfter: after}
+		}
+		return o
+	}
+	var (
+		updated  = outcome(relay.Updated, "", false, 0)
+		pending  = outcome(relay.Pending, relay.AtConfirm, true, 0)
+		ignored  = outcome(relay.Ignored, "", false, 0)
+		rejected = outcome(relay.Rejected, relay.AtValidate, false, 0)
+		invalid  = outcome(relay.Invalid, relay.AtConfirm, false, 0)
+		keyless  = outcome(relay.Failed, relay.AtCredential, false, 0)
+		failed   = outcome(relay.Failed, relay.AtPatch, false, 0)
+		later    = outcome(relay.Failed, relay.AtPatch, true, 0)
+		muchLate = outcome(relay.Failed, relay.AtPatch, true, 5*time.Minute)
+	)
+	for _, c := range []struct {
+		name     string
+		outcomes []relay.Outcome
+		status   int
+		wait     time.Duration
+	}{
+		{"updated", []relay.Outcome{updated}, 200, 0},
+		{"pending", []relay.Outcome{pending}, 200, 0},
+		{"ignored", []relay.Outcome{ignored}, 404, 0},
+		{"none", nil, 404, 0},
+		{"rejected", []relay.Outcome{rejected}, 422, 0},
+		{"invalid", []relay.Outcome{invalid}, 422, 0},
+		{"a key is missing", []relay.Outcome{keyless}, 422, 0},
+		{"failed", []relay.Outcome{failed}, 502, 0},
+		{"failed for now", []relay.Outcome{later}, 503, retryAfter},
+		{"failed until a limit's reset", []relay.Outcome{later, muchLate}, 503, 5 * time.Minute},
+		{"done, and failed for now", []relay.Outcome{updated, later}, 503, retryAfter},
+		{"done, and failed for good", []relay.Outcome{updated, failed}, 200, 0},
+		{"done, and rejected", []relay.Outcome{rejected, updated, ignored}, 200, 0},
+		{"rejected, and failed for good", []relay.Outcome{rejected, failed}, 502, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if status, wait := statusOf(c.outcomes); status != c.status || wait != c.wait {
+				t.Errorf("got %d, %v, want %d, %v", status, wait, c.status, c.wait)
+			}
+		})
+	}
+}
+
+// delivered is what a caller whom the gateway vouches for is answered.
+func (w *world) delivered(body string) response {
+	w.Helper()
+	return w.answered(map[string]any{
+		"rawPath": webhookPath, "headers": map[string]string{"Content-Type": "application/json"}, "body": body,
+		"requestContext": map[string]any{"http": map[string]string{"method": "POST"}, "authorizer": map[string]any{"lambda": map[string]any{}}},
+	})
+}
+
+func (w *world) answered(event map[string]any) response {
+	w.Helper()
+	reply, err := w.invoke(w.Context(), string(raw(event)))
+	if err != nil {
+		w.Fatal(err)
+	}
+	var answer response
+	if err := json.Unmarshal([]byte(reply), &answer); err != nil {
+		w.Fatal(err)
+	}
+	return answer
+}
+
+func TestBodyIsBounded(t *testing.T) {
+	w := newWorld(t)
+	most := `{"secret":"` + strings.Repeat(" ", maxBody-len(`{"secret":""}`)) + `"}`
+	if answer := w.delivered(most + " "); answer.Status != http.StatusRequestEntityTooLarge {
+		t.Errorf("one byte too many: got %+v", answer)
+	}
+	if answer := w.delivered(most); answer.Status != http.StatusBadRequest { // since no name is that long
+		t.Errorf("as many as may be: got %+v", answer)
+	}
+}
+
+// TestPanicInADelivery has a fault of ours answered: a function error would be
+// the gateway's to explain.
+func TestPanicInADelivery(t *testing.T) {
+	w := newWorld(t)
+	w.handler.Signatures = &Signatures{} // without a client
+	answer := w.answered(map[string]any{
+		"headers":        map[string]string{"webhook-id": "1", "webhook-timestamp": "1", "webhook-signature": "v1,a"},
+		"requestContext": map[string]any{"http": map[string]string{"method": "POST"}},
+	})
+	if answer.Status != http.StatusInternalServerError || answer.Body != `{"error":"internal error"}` {
+		t.Errorf("got %+v", answer)
+	}
+}
+
+// TestDeliveriesAreRememberedForAWhile keeps an instance's memory bounded.
+func TestDeliveriesAreRememberedForAWhile(t *testing.T) {
+	var kept answers
+	for i := range answersKept + 1 {
+		kept.keep(fmt.Sprint(i), response{Status: i})
+	}
+	if _, ok := kept.find("0"); ok {
+		t.Error("the oldest is still remembered")
+	}
+	if answer, ok := kept.find("1"); !ok || answer.Status != 1 {
+		t.Errorf("got %+v, %t for the second oldest", answer, ok)
+	}
+	if len(kept.byID) != answersKept || len(kept.ids) != answersKept {
+		t.Errorf("there are %d, %d of them", len(kept.byID), len(kept.ids))
+	}
+	kept.keep("", response{Status: 1})
+	if _, ok := kept.find(""); ok {
+		t.Error("a delivery without an id is remembered")
+	}
+}
+
+// TestGatewaysOfTheLibrary reads the samples that aws-lambda-go tests itself
+// with, some of which are captures.
+func TestGatewaysOfTheLibrary(t *testing.T) {
+	found, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/aws/aws-lambda-go").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		file, method, path string
+		vouched            bool
+	}{
+		{"apigw-request.json", "POST", "/hello/world", true},
+		{"apigw-restapi-openapi-request.json", "POST", "/hello/world", true},
+		{"apigw-v2-request-iam.json", "GET", "/my/path", true},
+		{"apigw-v2-request-jwt-authorizer.json", "GET", "/my/path", true},
+		{"apigw-v2-request-lambda-authorizer.json", "GET", "/my/path", true},
+		{"apigw-v2-request-no-authorizer.json", "GET", "/", false},
+		{"lambda-urls-request.json", "POST", "/my/path", true},
+	} {
+		t.Run(c.file, func(t *testing.T) {
+			sample, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(found)), "events", "testdata", c.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			event, err := decodeObject(sample)
+			if err != nil || !event.isDelivery() {
+				t.Fatalf("%v: it is not taken for a delivery", err)
+			}
+			d := decodeDelivery(event)
+			if d.method != c.method || d.path != c.path || d.vouched != c.vouched || len(d.header) == 0 {
+				t.Errorf("got %s %s, vouched %t, with the headers %v", d.method, d.path, d.vouched, d.header)
+			}
+		})
+	}
+	for _, other := range []string{
+		`{"httpMethod":"GET","path":"/","requestContext":{"elb":{"targetGroupArn":"arn"}}}`,
+		`{"requestContext":{"connectionId":"a"}}`,
+		`{"httpMethod":"GET"}`,
+	} {
+		if event, _ := decodeObject([]byte(other)); event.isDelivery() {
+			t.Errorf("%s is taken for a delivery", other)
+		}
+	}
+}
+
+// TestVouched has nobody let in by an authorizer that is not there.
+func TestVouched(t *testing.T) {
+	for context, want := range map[string]bool{
+		`{}`:                  false,
+		`{"authorizer":null}`: false,
+		`{"authorizer":{}}`:   false,
+		`{"authorizer":{"claims":null,"scopes":null}}`:                false, // an HTTP API in format 1.0
+		`{"authorizer":{"integrationLatency":5}}`:                     false,
+		`{"identity":{"userArn":null,"apiKey":"k","sourceIp":"s"}}`:   false, // an API key says which customer, not who
+		`{"authorizer":{"iam":{}}}`:                                   false,
+		`{"authorizer":{"jwt":{"claims":{}}}}`:                        false,
+		`{"authorizer":{"lambda":null}}`:                              false,
+		`{"authorizer":"iam"}`:                                        false,
+		`{"identity":{"userArn":"arn:aws:iam::111122223333:user/u"}}`: true,
+		`{"authorizer":{"principalId":"p"}}`:                          true,
+		`{"authorizer":{"claims":{"sub":"s"}}}`:                       true,
+		`{"authorizer":{"iam":{"userArn":"arn"}}}`:                    true,
+		`{"authorizer":{"jwt":{"claims":{"sub":"s"}}}}`:               true,
+		`{"authorizer":{"lambda":{}}}`:                                true,
+	} {
+		members, err := decodeObject([]byte(context))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := isVouched(members); got != want {
+			t.Errorf("%s: got %t, want %t", context, got, want)
+		}
+	}
+}
