@@ -27,7 +27,8 @@ type Error struct {
 	Retryable bool
 	// RetryAfter is the least time to let pass before that; 0 when unknown.
 	RetryAfter time.Duration
-	// Err is why there was no answer, or none that could be used.
+	// Err is why there was no answer, or none that could be used. Its text is
+	// bounded and scrubbed likewise.
 	Err error
 }
 

@@ -10,6 +10,10 @@ import (
 // nothing away; one that quotes a truncated token is caught.
 const shortestEcho = 8
 
+// shortestText is the least that a text must have to be masked. To mask less
+// would take ordinary letters out of ordinary words.
+const shortestText = 4
+
 // scrubber masks in Datadog's answers whatever a request carried that is
 // secret: an error message may well quote its input.
 type scrubber struct {
@@ -59,7 +63,7 @@ func (s *scrubber) addEncoded(value any) {
 func (s *scrubber) addText(text string) {
 	text = printable(text) // since it is looked for in what is printable
 	if len(text) < shortestEcho {
-		if text != "" {
+		if len(text) >= shortestText {
 			s.short = append(s.short, text)
 		}
 		return
@@ -71,8 +75,7 @@ func (s *scrubber) addText(text string) {
 
 // scrub makes a text presentable: without secrets, printable and not too long.
 func (s *scrubber) scrub(text string) string {
-	masked := s.mask(printable(text))
-	return bounded(strings.ToValidUTF8(masked, "\uFFFD")) // a mask may begin within a character
+	return bounded(s.mask(printable(text)))
 }
 
 // scrubError does the same to the text of an error. Those of net/http quote an
@@ -113,5 +116,5 @@ func (s *scrubber) mask(text string) string {
 			masked = append(masked, redacted...)
 		}
 	}
-	return string(masked)
+	return strings.ToValidUTF8(string(masked), "\uFFFD") // since a mask may begin within a character
 }

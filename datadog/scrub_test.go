@@ -88,6 +88,26 @@ func TestScrub(t *testing.T) {
 	}
 }
 
+func TestSecretsMask(t *testing.T) {
+	long := strings.Repeat("a", 2*maxMessageLength)
+	cases := []struct {
+		name, text, want string
+		secrets          Secrets
+	}{
+		{"a quote", "domain " + oktaToken + ".example\n", "domain [secret].example ", Secrets{"api_token": NewSecret(oktaToken)}},
+		{"half a character", "ļ1234567", "\uFFFD[secret]", Secrets{"a": NewSecret("ü1234567")}},
+		{"a long text", long, long, Secrets{"api_token": NewSecret(oktaToken)}},
+		{"no secrets", oktaToken, oktaToken, nil},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			if got := c.secrets.Mask(c.text); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
 // TestRefusalIsScrubbed has each shape of an error answer quote a credential, and all of what was sent.
 func TestRefusalIsScrubbed(t *testing.T) {
 	keys := &Keys{API: NewSecret("0123456789abcdef0123456789abcdef"), Application: NewSecret("fedcba98765432100123456789abcdef01234567")}
