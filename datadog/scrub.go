@@ -14,6 +14,10 @@ const shortestEcho = 8
 // would take ordinary letters out of ordinary words.
 const shortestText = 4
 
+// noSecret is the type in every Google key file. To mask it would make Datadog's
+// own service_account_json unreadable where that is at fault.
+const noSecret = "service_account"
+
 // scrubber masks in Datadog's answers whatever a request carried that is
 // secret: an error message may well quote its input.
 type scrubber struct {
@@ -39,8 +43,10 @@ func (s Secrets) Mask(text string) string { return newScrubber(&Keys{}, s).mask(
 func (s *scrubber) add(value any) {
 	switch value := value.(type) {
 	case string:
-		s.addText(value)
-		s.addEncoded(value) // as in a quote of the whole request
+		if value != noSecret {
+			s.addText(value)
+			s.addEncoded(value) // as in a quote of the whole request
+		}
 	case json.Number, float64:
 		s.addEncoded(value)
 	case []any:

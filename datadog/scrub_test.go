@@ -56,6 +56,7 @@ func TestScrub(t *testing.T) {
 		{"a private key", "bad key: " + privateKey + "!", "bad key: [secret]!", keys, google},
 		{"a line of a private key", "bad key: 'MIIEvAIBADANBgkqhkiG9w0BAQEFAASC'", "bad key: '[secret]'", keys, google},
 		{"a private key as in JSON", "bad key: " + escaped(privateKey) + "!", "bad key: [secret]!", keys, google},
+		{"what every key file has", "service_account_json: must be one", "service_account_json: must be one", keys, google},
 		{"what lies deep", "got " + oktaToken, "got [secret]", keys, google},
 		{"a number", "got 123456789012345", "got [secret]", keys, google},
 		{"a number that was decoded", "got 987654321098", "got [secret]", keys, google},
