@@ -93,6 +93,8 @@ func inRegionOf(source Source) func(*secretsmanager.Options) {
 	}
 }
 
+var errNoParameter = errors.New("the answer holds no parameter")
+
 // https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html
 func (s Sources) readParameter(ctx context.Context, source Source) (Credential, error) {
 	answer, err := s.Parameters.GetParameter(ctx, &ssm.GetParameterInput{
@@ -102,7 +104,7 @@ func (s Sources) readParameter(ctx context.Context, source Source) (Credential, 
 		return Credential{}, err
 	}
 	if answer.Parameter == nil {
-		return Credential{}, errors.New("the answer holds no parameter")
+		return Credential{}, errNoParameter
 	}
 	if answer.Parameter.Type == types.ParameterTypeStringList {
 		return Credential{}, errors.New("the parameter is a StringList; store the credential as a SecureString")

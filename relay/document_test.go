@@ -54,6 +54,20 @@ func TestProfiles(t *testing.T) {
 		{"plain text of 64 KB", large, `{"api_token":"` + large + `"}`, ""},
 		{"a key of 64 KB", `{"api_token":"` + large[len(`{"api_token":""}`):] + `"}`, `{"api_token":"` + large[len(`{"api_token":""}`):] + `"}`, ""},
 
+		{"plain text with braces in it", "a{" + canary + "}", `{"api_token":"a{` + canary + `}"}`, ""},
+		{"plain text that begins as an array", "[" + canary, `{"api_token":"[` + canary + `"}`, ""},
+
+		{"JSON that is cut short", `{"api_token":"` + canary, "", "api_token: is missing from the source, which is not a JSON object"},
+		{"JSON with something behind it", `{"api_token":"` + canary + `"}}`, "", "api_token: is missing from the source, which is not a JSON object"},
+		{"JSON with a comma too many", `{"api_token":"` + canary + `",}`, "", "api_token: is missing from the source, which is not a JSON object"},
+		{"JSON in other quotes", `{'api_token':'` + canary + `'}`, "", "api_token: is missing from the source, which is not a JSON object"},
+		{"JSON without quotes", "{api_token:" + canary + "}", "", "api_token: is missing from the source, which is not a JSON object"},
+		{"JSON that is cut short behind white space", " \t\r\n{\"api_token\":\"" + canary, "", "api_token: is missing from the source, which is not a JSON object"},
+		{"JSON behind a byte-order mark", "\ufeff{\"api_token\":\"" + canary + `"}`, "", "api_token: is missing from the source, which is not a JSON object"},
+		{"JSON behind a byte-order mark and white space", "\ufeff\r\n {\"api_token\":\"" + canary + `"}`, "", "api_token: is missing from the source, which is not a JSON object"},
+		{"JSON behind white space and a byte-order mark", "\n\ufeff{\"api_token\":\"" + canary + `"}`, "", "api_token: is missing from the source, which is not a JSON object"},
+		{"a brace", "{", "", "api_token: is missing from the source, which is not a JSON object"},
+
 		{"nothing", "", "", "api_token: is empty in the source"},
 		{"a line break", "\r\n", "", "api_token: is empty in the source"},
 		{"white space", " \t\n ", "", "api_token: is empty in the source"},

@@ -21,7 +21,7 @@ func (e *Engine) withoutCredential(ctx context.Context, b Binding, o Outcome) Ou
 		return o
 	case o.Error.Stage == AtPatch && o.Verdict == Failed: // another PATCH would fail as well
 		return o
-	case b.Enabled == Off:
+	case b.Enabled == Off && (o.Enabled == nil || *o.Enabled):
 		return e.switchOff(ctx, b, o)
 	case b.Enabled == Follow && o.Error.Stage == AtSource && e.Sources.deleted(ctx, b.source(), o.Error.cause):
 		o.Verdict, o.Error = Updated, nil

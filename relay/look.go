@@ -27,12 +27,12 @@ func (e *Engine) look(ctx context.Context, b Binding, read reader) (look, Stage,
 	switch {
 	case configErr == nil && config.Type != b.Type:
 		return look{}, AtConfig, b.wrongType(&config)
+	case configErr != nil && !datadog.IsForbidden(configErr): // told first: without a config there is no flag to see to
+		return look{}, AtConfig, configErr
 	case err != nil:
 		return look{}, AtSource, err
-	case datadog.IsForbidden(configErr):
-		return look{credential, nil}, "", nil
 	case configErr != nil:
-		return look{}, AtConfig, configErr
+		return look{credential, nil}, "", nil
 	}
 	return look{credential, &config}, "", nil
 }

@@ -57,7 +57,9 @@ func outOfTime(ctx context.Context) bool {
 // configs gives Datadog's configs: from one list where that can be had, and
 // else one by one. One that Datadog does not let us read is nil.
 func (e *Engine) configs(ctx context.Context) func(datadog.ConfigID) (*datadog.IntegrationConfig, error) {
-	listed, err := e.Datadog.ListIntegrationConfigs(ctx, "")
+	listing, cancel := halfOf(ctx)
+	defer cancel()
+	listed, err := e.Datadog.ListIntegrationConfigs(listing, "")
 	return func(id datadog.ConfigID) (*datadog.IntegrationConfig, error) {
 		if err == nil {
 			for _, config := range listed {
@@ -78,6 +80,15 @@ func (e *Engine) configs(ctx context.Context) func(datadog.ConfigID) (*datadog.I
 	}
 }
 
+// halfOf leaves half of the time to what comes after.
+func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/2)
+}
+
 func (e *Engine) reconcile(ctx context.Context, b Binding, configOf func(datadog.ConfigID) (*datadog.IntegrationConfig, error)) Outcome {
 	source := b.source()
 	if unfit := b.unfit(source); unfit != nil {
@@ -91,14 +102,14 @@ func (e *Engine) reconcile(ctx context.Context, b Binding, configOf func(datadog
 	if config != nil && config.Type != b.Type {
 		return o.failed(AtConfig, b.wrongType(config))
 	}
-	change, err := e.Sources.lastChange(ctx, source)
-	if err != nil {
-		return o.failed(AtSource, err)
-	}
-	o.VersionID = change.version
 	if config != nil {
 		o.State, o.Enabled = config.State, &config.Enabled
 	}
+	change, err := e.Sources.lastChange(ctx, source)
+	if err != nil {
+		return e.withoutCredential(ctx, b, o.failed(AtSource, err))
+	}
+	o.VersionID = change.version
 	switch {
 	case change.deleted && b.Enabled == Follow && config != nil && !config.Enabled:
 		o.Verdict = Unchanged
@@ -107,7 +118,7 @@ func (e *Engine) reconcile(ctx context.Context, b Binding, configOf func(datadog
 		o.Verdict = Updated
 		return e.switchOff(ctx, b, o)
 	case change.deleted:
-		return o.failed(AtSource, errDeleted)
+		return e.withoutCredential(ctx, b, o.failed(AtSource, errDeleted))
 	case config == nil || config.ModifiedAt.Before(change.at) || !b.enabledAsWanted(config):
 		return e.relayTo(ctx, b, source, func() (Credential, error) { return e.Sources.read(ctx, source) }, false)
 	}
@@ -163,6 +174,9 @@ func (s Sources) lastChange(ctx context.Context, source Source) (change, error) 
 			last.version = version
 		}
 	}
+	if last.version == "" && !last.deleted {
+		return change{}, errors.New("the answer names no version labelled " + current)
+	}
 	return last, nil
 }
 
@@ -175,6 +189,9 @@ func (s Sources) lastParameterChange(ctx context.Context, source Source) (change
 			return change{deleted: true}, nil
 		}
 		return change{}, err
+	}
+	if found.Parameter == nil {
+		return change{}, errNoParameter
 	}
 	return change{at: aws.ToTime(found.Parameter.LastModifiedDate), version: strconv.FormatInt(found.Parameter.Version, 10)}, nil
 }

@@ -86,8 +86,11 @@ func (e *Engine) tryStaged(ctx context.Context, r Rotation, read func(context.Co
 	candidates := make([]candidate, len(bindings))
 	outcomes := sideBySide(bindings, func(i int, b Binding) Outcome {
 		o, candidate, ok := e.prepare(ctx, b, b.outcome(), func() (Credential, error) { return credential, nil })
-		if ok {
+		switch {
+		case ok:
 			o.Verdict, candidates[i] = Unchanged, candidate
+		case !o.Failed(): // what was read is of another secret: no step may pass for that
+			o.Verdict = Failed
 		}
 		return o
 	})
@@ -155,7 +158,10 @@ func (e *Engine) Finish(ctx context.Context, r Rotation) error {
 			move.RemoveFromVersionId = aws.String(version)
 		}
 	}
-	_, err = e.Sources.Secrets.UpdateSecretVersionStage(ctx, move, inRegionOf(r.Secret))
+	moved, err := e.Sources.Secrets.UpdateSecretVersionStage(ctx, move, inRegionOf(r.Secret))
+	if err == nil && moved.ARN == nil {
+		err = errors.New("UpdateSecretVersionStage: the answer names no secret")
+	}
 	return err
 }
 
