@@ -5,7 +5,7 @@
 ARCH := arm64
 TOOL := go tool -modfile=tools/go.mod
 
-.PHONY: help run demo test bench check check-template build build-RelayFunction
+.PHONY: help run demo test bench check check-template contract build build-RelayFunction
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -58,6 +58,10 @@ for (const d of report.diagnostics) console.log("template.yaml:" + d.startLine +
 process.exitCode = report.status === "OK" && report.diagnostics.length === 0 ? 0 : 1;
 endef
 export CFN_VALIDATE_JS
+
+contract: ## our client and simulator against Datadog's description of its API; AGAINST=v2.x.y compares a newer one
+	cd contract && go vet ./... && go tool -modfile=../tools/go.mod staticcheck ./... && go mod tidy -diff
+	cd contract && go test $(if $(AGAINST),-against=$(AGAINST))
 
 build: ## the function's binary, as `sam build` makes it, in .build/
 	@mkdir -p .build
