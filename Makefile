@@ -11,7 +11,7 @@ TOOL := go tool -modfile=tools/go.mod
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## the whole program on this machine, against simulators of AWS and Datadog, until Ctrl-C
+run: ## the whole program on this machine, against simulators, until Ctrl-C
 	go run ./cmd/relay local
 
 demo: ## the same show, which then ends
@@ -59,7 +59,7 @@ process.exitCode = report.status === "OK" && report.diagnostics.length === 0 ? 0
 endef
 export CFN_VALIDATE_JS
 
-contract: ## our client and simulator against Datadog's description of its API; AGAINST=v2.x.y compares a newer one
+contract: ## our client and simulator against Datadog's published description
 	cd contract && go vet ./... && go tool -modfile=../tools/go.mod staticcheck ./... && go mod tidy -diff
 	cd contract && go test $(if $(AGAINST),-against=$(AGAINST))
 
