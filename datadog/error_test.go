@@ -81,18 +81,18 @@ var errorAnswers = []struct {
 
 var errorStatuses = []struct {
 	status    int
-	words     string
+	words     string // with what we add to them
 	retryable bool
 }{
 	{300, "300 Multiple Choices", false},
 	{304, "304 Not Modified", false},
 	{400, "400 Bad Request", false},
-	{401, "401 Unauthorized", false},
-	{403, "403 Forbidden", false},
+	{401, "401 Unauthorized: Datadog does not know the keys: check them, and that DD_SITE is their site", false},
+	{403, "403 Forbidden: the keys lack the permission integrations_read, or are no longer valid", false},
 	{404, "404 Not Found", false},
 	{405, "405 Method Not Allowed", false},
 	{408, "408 Request Timeout", false},
-	{409, "409 Conflict", false},
+	{409, "409 Conflict: Datadog holds something that this conflicts with, such as a change made at the same time", false},
 	{413, "413 Request Entity Too Large", false},
 	{422, "422 Unprocessable Entity", false},
 	{429, "429 Too Many Requests", true},

@@ -32,9 +32,18 @@ func (e *Engine) look(ctx context.Context, b Binding, read reader) (look, Stage,
 	case datadog.IsForbidden(configErr):
 		return look{credential, nil}, "", nil
 	case configErr != nil:
-		return look{}, AtConfig, configErr
+		return look{}, AtConfig, b.ifGone(configErr)
 	}
 	return look{credential, &config}, "", nil
+}
+
+// ifGone says of an answer that there is no such config what that means here.
+func (b Binding) ifGone(err error) error {
+	if !datadog.IsNotFound(err) {
+		return err
+	}
+	return fmt.Errorf("%s names an integration config that Datadog does not have; GET %s lists those that it has: %w",
+		b.Parameter, datadog.ConfigsPath, err)
 }
 
 func (b Binding) wrongType(config *datadog.IntegrationConfig) error {
