@@ -155,8 +155,10 @@ func TestLimitsWithoutANameAreApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		apart, _ := client(reply(429, "", "X-RateLimit-Reset: 3600"), reply(200, goodConfig))
 		_ = within(t, apart, time.Second, get)
-		if err := within(t, apart, time.Second, update); err != nil {
-			t.Errorf("got %v from another operation", err)
+		for range 2 {
+			if err := within(t, apart, time.Second, update); err != nil {
+				t.Errorf("got %v from another operation", err)
+			}
 		}
 		// A 429 that does not name the limit is of the one that is known.
 		client, _ := client(reply(200, goodConfig, "X-RateLimit-Name: siem"), reply(200, goodConfig, "X-RateLimit-Name: siem"), reply(429, "", "X-RateLimit-Reset: 3600"))
@@ -170,7 +172,7 @@ func TestLimitsWithoutANameAreApart(t *testing.T) {
 // TestLimitsStayClosed has an answer from before the 429 arrive after it.
 func TestLimitsStayClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		late := after(time.Second, reply(200, goodConfig, "X-RateLimit-Name: siem", "X-RateLimit-Remaining: 5", "X-RateLimit-Reset: 2"))
+		late := after(time.Second, reply(200, goodConfig, "X-RateLimit-Name: siem", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 2"))
 		client, line := client(late, limited("3600"), reply(200, goodConfig))
 		var group sync.WaitGroup
 		group.Go(func() {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"log"
 	"net/http/httptest"
@@ -23,6 +24,7 @@ func checkOutcome(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, args, 2, "outcome [-deadline DURATION] FILE OUTCOME [STAGE retryable|final [TEXT ...]]")
 	deadline, args := deadlineOf(ts, args)
 	text := serve(ts, neg, []byte(ts.ReadFile(args[0])), deadline)
+	fmt.Fprint(ts.Stdout(), text)
 	var report struct{ Outcomes []relay.Outcome }
 	ts.Check(json.Unmarshal([]byte(text), &report))
 	if len(report.Outcomes) != 1 {

@@ -22,7 +22,10 @@ import (
 
 var update = flag.Bool("update", false, "write what the scenarios came to into their files")
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"bootstrap": main}) }
+func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "6") // scenarios wait more than they work
+	testscript.Main(m, map[string]func(){"bootstrap": main})
+}
 
 // TestScenarios plays the files of testdata against the real main, or against
 // the binary that BOOTSTRAP names. What the commands do is told in
