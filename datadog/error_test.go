@@ -168,6 +168,38 @@ func TestErrorNamesTheCall(t *testing.T) {
 	}
 }
 
+// TestErrorNamesThePermission tells which one is missing, for every call, with
+// Datadog's own words after ours.
+func TestErrorNamesThePermission(t *testing.T) {
+	for _, call := range calls {
+		virtually(t, call.name, func(t *testing.T) {
+			permission := "integrations_read"
+			if call.name == "UpdateIntegrationConfig" {
+				permission = "manage_integrations"
+			}
+			client, _ := client(reply(403, `{"errors":["Forbidden"]}`))
+			err := call.do(t.Context(), client)
+			if want := ": Datadog answered 403 Forbidden: the keys lack the permission " + permission + ", or are no longer valid: Forbidden"; !strings.HasSuffix(err.Error(), want) {
+				t.Errorf("got %q, want it to end in %q", err, want)
+			}
+		})
+	}
+	virtually(t, "keys that were rotated", func(t *testing.T) {
+		client, _ := client(reply(403, `{"errors":["Forbidden"]}`), reply(200, `{"data":`+oktaConfig+`}`))
+		others := keysOf("", "", token)
+		given := client.Keys
+		client.Keys = func(ctx context.Context, refused *datadog.Keys) (*datadog.Keys, error) {
+			if refused != nil {
+				return &others, nil
+			}
+			return given(ctx, nil)
+		}
+		if err := get(t.Context(), client); err != nil {
+			t.Errorf("got %v, want nothing to be said of a 403 that other keys mend", err)
+		}
+	})
+}
+
 func TestErrorOfARateLimit(t *testing.T) {
 	const day = 24 * time.Hour
 	cases := []struct {
