@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
-	"strconv"
 	"time"
 )
 
@@ -27,8 +26,9 @@ const (
 // changed after; its methods may be called from many goroutines.
 //
 // A call that meets a rate limit, a server error or a lost connection is tried
-// again, a few times, within its context's deadline. A redirect is never
-// followed: it would carry the credentials to another address.
+// again, a few times, within its context's deadline. Once a rate limit is used
+// up, no call that counts towards it is sent before its reset. A redirect is
+// never followed: it would carry the credentials to another address.
 type Client struct {
 	// URL is the API's address: SiteURL's or ParseURL's.
 	URL *url.URL
@@ -36,16 +36,19 @@ type Client struct {
 	Keys KeySource
 	// Transport carries the requests; nil means http.DefaultTransport.
 	Transport http.RoundTripper
+
+	limits limits
 }
 
 // request is one call before it is authenticated.
 type request struct {
-	call    string // for errors
-	method  string
-	path    string // escaped, under the client's URL
-	query   url.Values
-	body    []byte
-	secrets Secrets // what the body carries, to be scrubbed from the answer
+	operation operation
+	call      string // for errors
+	method    string
+	path      string // escaped, under the client's URL
+	query     url.Values
+	body      []byte
+	secrets   Secrets // what the body carries, to be scrubbed from the answer
 }
 
 // reader takes the body of a success, and reports whether it is one that
@@ -59,6 +62,9 @@ func (c *Client) do(ctx context.Context, req request, read reader) error {
 	}
 	var tries retry
 	for {
+		if closed := c.limits.wait(ctx, req); closed != nil {
+			return closed
+		}
 		failure := c.attempt(ctx, req, keys, read)
 		if failure == nil {
 			return nil
@@ -104,6 +110,8 @@ func (c *Client) attempt(ctx context.Context, req request, keys *Keys, read read
 	defer resp.Body.Close()
 	// Reading from a connection whose protocol was switched heeds no deadline.
 	defer context.AfterFunc(ctx, func() { resp.Body.Close() })()
+	name := newScrubber(keys, req.secrets).scrub(resp.Header.Get("X-RateLimit-Name"))
+	c.limits.learn(req.operation, name, resp.StatusCode, resp.Header)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return refusal(req, keys, resp)
 	}
@@ -141,7 +149,7 @@ func noAnswer(req request, keys *Keys, err error) *Error {
 
 // refusal reads an answer that is not a success.
 func refusal(req request, keys *Keys, resp *http.Response) *Error {
-	failure := &Error{Call: req.call, Status: resp.StatusCode}
+	failure := &Error{Call: req.call, Status: resp.StatusCode, Meaning: req.operation.meaning(resp.StatusCode)}
 	scrubber := newScrubber(keys, req.secrets)
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorAnswer))
 	if err == nil {
@@ -160,17 +168,6 @@ func refusal(req request, keys *Keys, resp *http.Response) *Error {
 		failure.Err = errors.New("redirects are not followed; check DD_SITE or DD_API_URL")
 	}
 	return failure
-}
-
-// rateLimitReset reads a header of a 429: a number of seconds from now, not a
-// time.
-func rateLimitReset(header http.Header) time.Duration {
-	seconds, err := strconv.ParseFloat(header.Get("X-RateLimit-Reset"), 64)
-	if err != nil || !(seconds > 0) {
-		seconds = 0
-	}
-	const day = 24 * 60 * 60
-	return time.Duration(min(seconds, day) * float64(time.Second))
 }
 
 var errGarbled = errors.New("the answer is not what Datadog documents")

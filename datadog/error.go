@@ -18,10 +18,14 @@ type Error struct {
 	Call string
 	// Status is the HTTP status of Datadog's answer; 0 when there was none.
 	Status int
+	// Meaning is what the status says about this call, where that is more than
+	// its name: which permission is missing, what to check.
+	Meaning string
 	// Messages are Datadog's own words, bounded, and scrubbed of every secret
 	// that the request carried.
 	Messages []string
-	// RateLimit is the limit that a 429 names.
+	// RateLimit is the limit that a 429 names, or on account of which the call was
+	// not sent.
 	RateLimit RateLimit
 	// Retryable tells that the same call may succeed later.
 	Retryable bool
@@ -47,6 +51,9 @@ func (e *Error) Error() string {
 	}
 	if e.RateLimit.Name != "" {
 		fmt.Fprintf(&text, " (rate limit %s)", e.RateLimit.Name)
+	}
+	if e.Meaning != "" {
+		fmt.Fprintf(&text, ": %s", e.Meaning)
 	}
 	if len(e.Messages) > 0 {
 		fmt.Fprintf(&text, ": %s", strings.Join(e.Messages, "; "))
@@ -146,6 +153,9 @@ func IsRefusal(err error) bool {
 // IsForbidden reports whether err says that the keys lack a permission, which
 // for reading and validating is integrations_read.
 func IsForbidden(err error) bool { return hasStatus(err, http.StatusForbidden) }
+
+// IsNotFound reports whether err says that there is no such config.
+func IsNotFound(err error) bool { return hasStatus(err, http.StatusNotFound) }
 
 // IsNotOffered reports whether err says that a validation endpoint is not to be
 // had: those are in preview, and need a permission that storing does not.

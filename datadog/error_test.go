@@ -81,18 +81,18 @@ var errorAnswers = []struct {
 
 var errorStatuses = []struct {
 	status    int
-	words     string
+	words     string // with what we add to them
 	retryable bool
 }{
 	{300, "300 Multiple Choices", false},
 	{304, "304 Not Modified", false},
 	{400, "400 Bad Request", false},
-	{401, "401 Unauthorized", false},
-	{403, "403 Forbidden", false},
+	{401, "401 Unauthorized: Datadog does not know the keys: check them, and that DD_SITE is their site", false},
+	{403, "403 Forbidden: the keys lack the permission integrations_read, or are no longer valid", false},
 	{404, "404 Not Found", false},
 	{405, "405 Method Not Allowed", false},
 	{408, "408 Request Timeout", false},
-	{409, "409 Conflict", false},
+	{409, "409 Conflict: Datadog holds something that this conflicts with, such as a change made at the same time", false},
 	{413, "413 Request Entity Too Large", false},
 	{422, "422 Unprocessable Entity", false},
 	{429, "429 Too Many Requests", true},
@@ -166,6 +166,38 @@ func TestErrorNamesTheCall(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestErrorNamesThePermission tells which one is missing, for every call, with
+// Datadog's own words after ours.
+func TestErrorNamesThePermission(t *testing.T) {
+	for _, call := range calls {
+		virtually(t, call.name, func(t *testing.T) {
+			permission := "integrations_read"
+			if call.name == "UpdateIntegrationConfig" {
+				permission = "manage_integrations"
+			}
+			client, _ := client(reply(403, `{"errors":["Forbidden"]}`))
+			err := call.do(t.Context(), client)
+			if want := ": Datadog answered 403 Forbidden: the keys lack the permission " + permission + ", or are no longer valid: Forbidden"; !strings.HasSuffix(err.Error(), want) {
+				t.Errorf("got %q, want it to end in %q", err, want)
+			}
+		})
+	}
+	virtually(t, "keys that were rotated", func(t *testing.T) {
+		client, _ := client(reply(403, `{"errors":["Forbidden"]}`), reply(200, `{"data":`+oktaConfig+`}`))
+		others := keysOf("", "", token)
+		given := client.Keys
+		client.Keys = func(ctx context.Context, refused *datadog.Keys) (*datadog.Keys, error) {
+			if refused != nil {
+				return &others, nil
+			}
+			return given(ctx, nil)
+		}
+		if err := get(t.Context(), client); err != nil {
+			t.Errorf("got %v, want nothing to be said of a 403 that other keys mend", err)
+		}
+	})
 }
 
 func TestErrorOfARateLimit(t *testing.T) {

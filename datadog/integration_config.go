@@ -11,10 +11,11 @@ import (
 	"time"
 )
 
-const (
-	configsPath  = "/api/v2/security_monitoring/configuration/integration_config"
-	resourceType = "integration_config"
-)
+// ConfigsPath is where Datadog's API has the integration configs; GET lists
+// them.
+const ConfigsPath = "/api/v2/security_monitoring/configuration/integration_config"
+
+const resourceType = "integration_config"
 
 // ConfigID is the id of an integration config.
 type ConfigID string
@@ -94,7 +95,7 @@ func (c *IntegrationConfig) take(name string, field any) {
 // types when it is empty.
 // https://docs.datadoghq.com/api/latest/security-monitoring/#list-entity-context-sync-configurations
 func (c *Client) ListIntegrationConfigs(ctx context.Context, only IntegrationType) ([]IntegrationConfig, error) {
-	req := request{call: "list integration configs", method: http.MethodGet, path: configsPath}
+	req := request{operation: listConfigs, call: "list integration configs", method: http.MethodGet, path: ConfigsPath}
 	if only != "" {
 		req.query = url.Values{"filter[integration_type]": {string(only)}}
 	}
@@ -114,7 +115,9 @@ func (c *Client) ListIntegrationConfigs(ctx context.Context, only IntegrationTyp
 // GetIntegrationConfig returns one integration config.
 // https://docs.datadoghq.com/api/latest/security-monitoring/#get-an-entity-context-sync-configuration
 func (c *Client) GetIntegrationConfig(ctx context.Context, id ConfigID) (IntegrationConfig, error) {
-	return c.config(ctx, request{call: "get integration config " + string(id), method: http.MethodGet, path: id.path()}, id)
+	return c.config(ctx, request{
+		operation: getConfig, call: "get integration config " + string(id), method: http.MethodGet, path: id.path(),
+	}, id)
 }
 
 // Update says what to change in an integration config. What is absent stays as
@@ -145,7 +148,7 @@ func (c *Client) UpdateIntegrationConfig(ctx context.Context, id ConfigID, updat
 	if update.Settings != nil {
 		attributes["settings"] = update.Settings
 	}
-	req := request{call: "update integration config " + string(id), method: http.MethodPatch, path: id.path()}
+	req := request{operation: updateConfig, call: "update integration config " + string(id), method: http.MethodPatch, path: id.path()}
 	if err := req.write(attributes, update.Secrets); err != nil {
 		return IntegrationConfig{}, &Error{Call: req.call, Err: err}
 	}
@@ -157,7 +160,7 @@ func (c *Client) UpdateIntegrationConfig(ctx context.Context, id ConfigID, updat
 // status 400 that it is not.
 // https://docs.datadoghq.com/api/latest/security-monitoring/#validate-entity-context-sync-credentials
 func (c *Client) ValidateCredential(ctx context.Context, kind IntegrationType, domain string, secrets Secrets) error {
-	req := request{call: "validate the credential", method: http.MethodPost, path: configsPath + "/validate"}
+	req := request{operation: validateCredential, call: "validate the credential", method: http.MethodPost, path: ConfigsPath + "/validate"}
 	if err := req.write(map[string]any{"integration_type": kind, "domain": domain}, secrets); err != nil {
 		return &Error{Call: req.call, Err: err}
 	}
@@ -170,7 +173,7 @@ func (c *Client) ValidateCredential(ctx context.Context, kind IntegrationType, d
 // https://docs.datadoghq.com/api/latest/security-monitoring/#validate-an-entity-context-sync-configuration
 func (c *Client) ValidateStored(ctx context.Context, id ConfigID) error {
 	call := "validate what integration config " + string(id) + " holds"
-	return c.do(ctx, request{call: call, method: http.MethodPost, path: id.path() + "/validate"}, nothing)
+	return c.do(ctx, request{operation: validateStored, call: call, method: http.MethodPost, path: id.path() + "/validate"}, nothing)
 }
 
 func (c *Client) config(ctx context.Context, req request, id ConfigID) (IntegrationConfig, error) {
@@ -194,7 +197,7 @@ func (id ConfigID) path() string {
 	if strings.Trim(escaped, ".") == "" {
 		escaped = strings.ReplaceAll(escaped, ".", "%2E")
 	}
-	return configsPath + "/" + escaped
+	return ConfigsPath + "/" + escaped
 }
 
 // write sets the body. This is where a credential is opened, and the only place.

@@ -67,6 +67,16 @@ var (
 	}
 )
 
+// longestLimit is how long a 429 among the faults closes a rate limit for.
+const longestLimit = time.Hour + time.Minute
+
+// asTold waits for as long as the outcome says that one should.
+func asTold(o Outcome) {
+	if o.Error != nil {
+		time.Sleep(o.Error.RetryAfter)
+	}
+}
+
 type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, errReset }
@@ -132,6 +142,7 @@ func TestEveryFault(t *testing.T) {
 			t.Errorf("got %s with the error %+v", o.Verdict, o.Error)
 		}
 		w.line.failing(nil)
+		asTold(o)
 		if o = w.relayOne(SecretNamed(oktaSecret), patience); o.Verdict != Updated || !w.holds("1111", current) {
 			t.Errorf("after the fault: got %s, want updated, and Datadog to hold the current credential", encoded(t, o))
 		}
@@ -166,6 +177,7 @@ func TestEveryFaultOfARejection(t *testing.T) {
 			t.Errorf("Datadog holds a credential that it would have refused: %s", encoded(t, o))
 		}
 		w.line.failing(nil)
+		asTold(o)
 		w.refuse("no credential at all")
 		if o = w.relayOne(SecretNamed(oktaSecret), patience); o.Verdict != Updated {
 			t.Errorf("once Datadog accepts it: got %s, want updated", encoded(t, o))

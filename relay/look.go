@@ -28,13 +28,22 @@ func (e *Engine) look(ctx context.Context, b Binding, read reader) (look, Stage,
 	case configErr == nil && config.Type != b.Type:
 		return look{}, AtConfig, b.wrongType(&config)
 	case configErr != nil && !datadog.IsForbidden(configErr): // told first: without a config there is no flag to see to
-		return look{}, AtConfig, configErr
+		return look{}, AtConfig, b.ifGone(configErr)
 	case err != nil:
 		return look{}, AtSource, err
 	case configErr != nil:
 		return look{credential, nil}, "", nil
 	}
 	return look{credential, &config}, "", nil
+}
+
+// ifGone says of an answer that there is no such config what that means here.
+func (b Binding) ifGone(err error) error {
+	if !datadog.IsNotFound(err) {
+		return err
+	}
+	return fmt.Errorf("%s names an integration config that Datadog does not have; GET %s lists those that it has: %w",
+		b.Parameter, datadog.ConfigsPath, err)
 }
 
 func (b Binding) wrongType(config *datadog.IntegrationConfig) error {

@@ -97,7 +97,7 @@ func (e *Engine) reconcile(ctx context.Context, b Binding, configOf func(datadog
 	o := b.outcome()
 	config, err := configOf(b.ConfigID)
 	if err != nil {
-		return o.failed(AtConfig, err)
+		return o.failed(AtConfig, b.ifGone(err))
 	}
 	if config != nil && config.Type != b.Type {
 		return o.failed(AtConfig, b.wrongType(config))

@@ -586,6 +586,7 @@ func TestEveryFaultOfReconcile(t *testing.T) {
 			}
 		}
 		w.line.failing(nil)
+		time.Sleep(longestLimit)
 		if o := w.reconcileOne(); o.Verdict != Updated && o.Verdict != Unchanged || !w.holds("1111", now) {
 			t.Errorf("after the fault: got %s, want Datadog to hold the current credential", encoded(t, o))
 		}

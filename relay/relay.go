@@ -164,7 +164,7 @@ func (e *Engine) store(ctx context.Context, b Binding, o Outcome, c candidate) (
 		Type: b.Type, Secrets: c.secrets, Enabled: b.Enabled.assertion(),
 	})
 	if err != nil {
-		return o.ended(judged(err, Rejected), AtPatch, err), false
+		return o.ended(judged(err, Rejected), AtPatch, b.ifGone(err)), false
 	}
 	o.State, o.Enabled = patched.State, &patched.Enabled
 	return o, true

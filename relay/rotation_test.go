@@ -638,6 +638,7 @@ func TestEveryFaultOfARotation(t *testing.T) {
 		w.line.failing(which)
 		err := w.rotate(steps[1:]...)
 		w.line.failing(nil)
+		time.Sleep(longestLimit)
 		moved := w.labels()[current] == token
 		if err == nil && !moved {
 			t.Error("got no error, and AWSCURRENT is where it was")

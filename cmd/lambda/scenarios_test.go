@@ -22,7 +22,10 @@ import (
 
 var update = flag.Bool("update", false, "write what the scenarios came to into their files")
 
-func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"bootstrap": main}) }
+func TestMain(m *testing.M) {
+	_ = flag.Set("test.parallel", "6") // scenarios wait more than they work
+	testscript.Main(m, map[string]func(){"bootstrap": main})
+}
 
 // TestScenarios plays the files of testdata against the real main, or against
 // the binary that BOOTSTRAP names. What the commands do is told in
@@ -52,6 +55,8 @@ func TestScenarios(t *testing.T) {
 			"reads":        countReads,
 			"keys":         acceptKeys,
 			"token":        acceptToken,
+			"outcome":      checkOutcome,
+			"untrusted":    serveUntrusted,
 		},
 	})
 }
@@ -156,12 +161,13 @@ func keepInitializing(ts *testscript.TestScript, _ bool, args []string) {
 	worldOf(ts).datadog.Initializing(n)
 }
 
-// datadog OPERATION [-always] [-echo] [-drop] [-header NAME:VALUE] STATUS [BODY]
-// has Datadog answer the next call of an operation so, or all of them.
+// datadog OPERATION [-always] [-echo] [-drop] [-slow DURATION] [-type TYPE] [-header NAME:VALUE] [-fill BYTES] STATUS [BODY]
+// has Datadog answer the next call of an operation so, or all of them. With
+// -fill, each % of the body is that many bytes.
 func scriptDatadog(ts *testscript.TestScript, _ bool, args []string) {
-	need(ts, args, 2, "datadog OPERATION [-always] [-echo] [-drop] [-header NAME:VALUE] STATUS [BODY]")
+	need(ts, args, 2, "datadog OPERATION [-always] [-echo] [-drop] [-slow DURATION] [-type TYPE] [-header NAME:VALUE] [-fill BYTES] STATUS [BODY]")
 	w, operation := worldOf(ts), datadogsim.Operation(args[0])
-	answer, always := datadogsim.Answer{}, false
+	answer, always, fill := datadogsim.Answer{}, false, 1
 	for args = args[1:]; len(args) > 0; args = args[1:] {
 		switch args[0] {
 		case "-always":
@@ -170,6 +176,16 @@ func scriptDatadog(ts *testscript.TestScript, _ bool, args []string) {
 			answer.EchoRequest = true
 		case "-drop":
 			answer.Drop = true
+		case "-slow":
+			delay, err := time.ParseDuration(args[1])
+			ts.Check(err)
+			answer.Delay, args = delay, args[1:]
+		case "-type":
+			answer.ContentType, args = args[1], args[1:]
+		case "-fill":
+			size, err := strconv.Atoi(args[1])
+			ts.Check(err)
+			fill, args = size, args[1:]
 		case "-header":
 			name, value, _ := strings.Cut(args[1], ":")
 			if answer.Header == nil {
@@ -184,6 +200,9 @@ func scriptDatadog(ts *testscript.TestScript, _ bool, args []string) {
 				answer.Body = args[0]
 			}
 		}
+	}
+	if fill > 1 {
+		answer.Body = strings.ReplaceAll(answer.Body, "%", strings.Repeat("a", fill))
 	}
 	if always {
 		w.datadog.ScriptForever(operation, answer)
@@ -223,14 +242,17 @@ const defaultDeadline = 20 * time.Second
 // its reply into the file reply. With ! it expects a function error.
 func invokeFunction(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, args, 1, "invoke [-deadline DURATION] FILE")
-	deadline := defaultDeadline
-	if args[0] == "-deadline" {
-		var err error
-		deadline, err = time.ParseDuration(args[1])
-		ts.Check(err)
-		args = args[2:]
-	}
+	deadline, args := deadlineOf(ts, args)
 	fmt.Fprint(ts.Stdout(), serve(ts, neg, []byte(ts.ReadFile(args[0])), deadline))
+}
+
+func deadlineOf(ts *testscript.TestScript, args []string) (time.Duration, []string) {
+	if args[0] != "-deadline" {
+		return defaultDeadline, args
+	}
+	deadline, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	return deadline, args[2:]
 }
 
 // serve has the function serve an event, and gives its reply, which it also

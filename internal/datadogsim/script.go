@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"time"
 )
 
 // Operation names what a script or a hook applies to.
@@ -26,9 +27,10 @@ type Answer struct {
 	Status      int // 0 means 200
 	Header      http.Header
 	Body        string
-	ContentType string // "" means application/json
-	Drop        bool   // close the connection without an answer; in process: panic(http.ErrAbortHandler)
-	EchoRequest bool   // follow Body with the request's own body, as a server that echoes its input would
+	ContentType string        // "" means application/json
+	Drop        bool          // close the connection without an answer; in process: panic(http.ErrAbortHandler)
+	Delay       time.Duration // before the answer; a client that leaves gets none
+	EchoRequest bool          // follow Body with the request's own body, as a server that echoes its input would
 }
 
 // script is what is scripted for one operation: some answers in order, then one for ever.
@@ -58,6 +60,11 @@ func (s *Simulator) scripted(c call) (Answer, bool) {
 	answer := s.takeScripted(c.op)
 	if reflect.ValueOf(answer).IsZero() {
 		return Answer{}, false
+	}
+	select {
+	case <-time.After(answer.Delay):
+	case <-c.request.Context().Done():
+		panic(http.ErrAbortHandler)
 	}
 	if answer.Drop {
 		panic(http.ErrAbortHandler)
