@@ -11,23 +11,24 @@ import (
 
 // The keys of the log's attributes, all of them. Saved queries go by them.
 const (
-	keyTrigger   = "trigger"
-	keySource    = "source"
-	keyConfigID  = "integration_config_id"
-	keyType      = "integration_type"
-	keyOutcome   = "outcome"
-	keyValidated = "validated"
-	keyVersionID = "version_id"
-	keyState     = "state"
-	keyEnabled   = "enabled"
-	keyDryRun    = "dry_run"
-	keyStage     = "stage"
-	keyError     = "error"
-	keyRetryable = "retryable"
-	keyOutcomes  = "outcomes"
-	keyLeft      = "left"
-	keyDuration  = "duration_ms"
-	keyStack     = "stack"
+	keyTrigger      = "trigger"
+	keySource       = "source"
+	keyConfigID     = "integration_config_id"
+	keyType         = "integration_type"
+	keyOutcome      = "outcome"
+	keyValidated    = "validated"
+	keyNotValidated = "not_validated"
+	keyVersionID    = "version_id"
+	keyState        = "state"
+	keyEnabled      = "enabled"
+	keyDryRun       = "dry_run"
+	keyStage        = "stage"
+	keyError        = "error"
+	keyRetryable    = "retryable"
+	keyOutcomes     = "outcomes"
+	keyLeft         = "left"
+	keyDuration     = "duration_ms"
+	keyStack        = "stack"
 )
 
 // logOutcomes writes a line for each binding that a trigger led to.
@@ -60,6 +61,9 @@ func attributes(trigger Trigger, o relay.Outcome) []slog.Attr {
 	}, func(attr slog.Attr) bool { return attr.Value.String() == "" })
 	if o.Validated != nil {
 		attrs = append(attrs, slog.Bool(keyValidated, *o.Validated))
+	}
+	if o.NotValidated != "" {
+		attrs = append(attrs, slog.String(keyNotValidated, o.NotValidated))
 	}
 	if o.Enabled != nil {
 		attrs = append(attrs, slog.Bool(keyEnabled, *o.Enabled))

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-
 	"credential-relay/datadog"
 )
 
@@ -51,7 +49,7 @@ func (e *Engine) accepted(ctx context.Context, id datadog.ConfigID, o Outcome) O
 			o.Verdict = Updated
 			return o
 		case datadog.IsNotOffered(refusal):
-			return e.acceptedByState(ctx, id, o)
+			return e.acceptedByState(ctx, id, o.notValidated(refusal))
 		case !datadog.IsRefusal(refusal):
 			return o.unconfirmed(refusal)
 		}
@@ -72,7 +70,6 @@ func (e *Engine) accepted(ctx context.Context, id datadog.ConfigID, o Outcome) O
 // offer to try what it holds. A state of invalid counts only when read anew:
 // right after a PATCH it may still be the old credential's.
 func (e *Engine) acceptedByState(ctx context.Context, id datadog.ConfigID, o Outcome) Outcome {
-	o.Validated = aws.Bool(false)
 	for pause := firstPause; o.State != datadog.Valid; pause *= 2 {
 		if !wait(ctx, pause) {
 			return o.unconfirmed(errNotYet)

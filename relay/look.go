@@ -12,6 +12,7 @@ import (
 type look struct {
 	credential Credential
 	config     *datadog.IntegrationConfig // nil where Datadog does not let us read it
+	unread     error                      // then Datadog's answer
 }
 
 // reader gives the credential that is current.
@@ -32,9 +33,9 @@ func (e *Engine) look(ctx context.Context, b Binding, read reader) (look, Stage,
 	case err != nil:
 		return look{}, AtSource, err
 	case configErr != nil:
-		return look{credential, nil}, "", nil
+		return look{credential, nil, configErr}, "", nil
 	}
-	return look{credential, &config}, "", nil
+	return look{credential, &config, nil}, "", nil
 }
 
 // ifGone says of an answer that there is no such config what that means here.

@@ -35,10 +35,13 @@ type Outcome struct {
 	Verdict  Verdict                 `json:"outcome"`
 	// Validated is true when Datadog has tried the credential everywhere that
 	// it offers to, and false when it does not offer to.
-	Validated *bool         `json:"validated,omitempty"`
-	VersionID string        `json:"version_id,omitempty"`
-	State     datadog.State `json:"state,omitempty"`
-	Enabled   *bool         `json:"enabled,omitempty"`
+	Validated *bool `json:"validated,omitempty"`
+	// NotValidated is Datadog's answer where it did not offer to: it names the
+	// permission that is missing.
+	NotValidated string        `json:"not_validated,omitempty"`
+	VersionID    string        `json:"version_id,omitempty"`
+	State        datadog.State `json:"state,omitempty"`
+	Enabled      *bool         `json:"enabled,omitempty"`
 	// WouldSend is, of a dry run, what the PATCH would hold, by name.
 	WouldSend []string `json:"would_send,omitempty"`
 	Error     *Error   `json:"error,omitempty"`
@@ -96,8 +99,19 @@ func (o Outcome) ended(verdict Verdict, stage Stage, err error) Outcome {
 
 // masking takes out of the error whatever it quotes of the secrets.
 func (o Outcome) masking(secrets datadog.Secrets) Outcome {
+	o.NotValidated = secrets.Mask(o.NotValidated)
 	if o.Error != nil {
 		o.Error.Message = secrets.Mask(o.Error.Message)
+	}
+	return o
+}
+
+// notValidated returns o with Datadog's first answer that it does not offer to
+// try the credential.
+func (o Outcome) notValidated(answer error) Outcome {
+	o.Validated = aws.Bool(false)
+	if o.NotValidated == "" {
+		o.NotValidated = Describe(answer)
 	}
 	return o
 }

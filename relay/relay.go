@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"golang.org/x/sync/errgroup"
 
 	"credential-relay/datadog"
@@ -150,11 +151,15 @@ func (e *Engine) prepare(ctx context.Context, b Binding, o Outcome, read reader)
 	if err != nil {
 		return o.failed(AtCredential, err), candidate{}, false
 	}
-	validated, err := e.validate(ctx, b.Type, look.config, secrets)
-	if err != nil {
+	offered, err := e.validate(ctx, b.Type, look, secrets)
+	switch {
+	case !offered:
+		o = o.notValidated(err)
+	case err != nil:
 		return o.ended(judged(err, Rejected), AtValidate, err), candidate{}, false
+	default:
+		o.Validated = aws.Bool(true)
 	}
-	o.Validated = &validated
 	return o, candidate{look.credential, secrets}, true
 }
 
