@@ -150,7 +150,7 @@ func (e *Engine) prepare(ctx context.Context, b Binding, o Outcome, read reader)
 	if err != nil {
 		return o.failed(AtCredential, err), candidate{}, false
 	}
-	validated, err := e.validate(ctx, b.Type, look.config, secrets)
+	validated, err := e.validate(ctx, b, look.config, secrets)
 	if err != nil {
 		return o.ended(judged(err, Rejected), AtValidate, err), candidate{}, false
 	}
@@ -160,6 +160,9 @@ func (e *Engine) prepare(ctx context.Context, b Binding, o Outcome, read reader)
 
 // store has Datadog store the candidate, and the flag with it.
 func (e *Engine) store(ctx context.Context, b Binding, o Outcome, c candidate) (Outcome, bool) {
+	if b.inAzure {
+		return e.storeInAzure(ctx, b, o, c)
+	}
 	patched, err := e.Datadog.UpdateIntegrationConfig(ctx, b.ConfigID, datadog.Update{
 		Type: b.Type, Secrets: c.secrets, Enabled: b.Enabled.assertion(),
 	})
@@ -170,11 +173,14 @@ func (e *Engine) store(ctx context.Context, b Binding, o Outcome, c candidate) (
 	return o, true
 }
 
-// wouldSend names what the PATCH of a dry run would hold.
+// wouldSend names what a relay would send.
 func (b Binding) wouldSend(secrets datadog.Secrets) []string {
 	var names []string
 	if b.Enabled.assertion() != nil {
 		names = append(names, "enabled")
+	}
+	if b.inAzure {
+		return append(names, "azure.client_secret")
 	}
 	for _, key := range slices.Sorted(maps.Keys(secrets)) {
 		names = append(names, "secrets."+key)
