@@ -86,7 +86,7 @@ const (
 	sentAgainForInvalid = 30 * 24 * time.Hour
 )
 
-var errStaysInvalidInAzure = errors.New("Datadog calls the credential invalid, and it is not sent again by itself: see to it in Entra ID, then relay by hand")
+var errStaysInvalidInAzure = errors.New("stored some time ago, and Datadog calls it invalid; it is not sent again by itself: see to the client secret in Entra ID, then relay by hand")
 
 func mayBeMissingInAzure(config *datadog.IntegrationConfig, last change) bool {
 	if config.State == datadog.Invalid {
