@@ -47,6 +47,11 @@ const (
 
 var oktaSecrets = datadog.Secrets{"api_token": datadog.NewSecret(apiToken)}
 
+// answersNothing tells the methods whose success has no body, or an empty object.
+func answersNothing(call string) bool {
+	return strings.HasPrefix(call, "Validate") || call == "UpdateAzureIntegration"
+}
+
 // calls are all of Client's methods, each with a success's answer and with what it carries of a credential.
 var calls = []struct {
 	name, good, carries string
@@ -62,6 +67,7 @@ var calls = []struct {
 		return c.ValidateCredential(ctx, datadog.Okta, "acme.okta.com", oktaSecrets)
 	}},
 	{"ValidateStored", "", "", func(ctx context.Context, c *datadog.Client) error { return c.ValidateStored(ctx, configID) }},
+	{"UpdateAzureIntegration", "{}", apiToken, updateAzure},
 }
 
 func get(ctx context.Context, c *datadog.Client) error {
@@ -628,7 +634,7 @@ func (a answered) notASuccess(call string) string {
 	if a.status < 200 || a.status > 299 {
 		return "the status is none"
 	}
-	if strings.HasPrefix(call, "Validate") {
+	if answersNothing(call) {
 		var members map[string]any
 		switch {
 		case strings.TrimSpace(a.body) == "":

@@ -145,6 +145,7 @@ func TestErrorNamesTheCall(t *testing.T) {
 		"UpdateIntegrationConfig": "update integration config " + string(configID) + ": ",
 		"ValidateCredential":      "validate the credential: ",
 		"ValidateStored":          "validate what integration config " + string(configID) + " holds: ",
+		"UpdateAzureIntegration":  "update the Azure integration: ",
 	}
 	for _, call := range calls {
 		virtually(t, call.name, func(t *testing.T) {
@@ -174,8 +175,11 @@ func TestErrorNamesThePermission(t *testing.T) {
 	for _, call := range calls {
 		virtually(t, call.name, func(t *testing.T) {
 			permission := "integrations_read"
-			if call.name == "UpdateIntegrationConfig" {
+			switch call.name {
+			case "UpdateIntegrationConfig":
 				permission = "manage_integrations"
+			case "UpdateAzureIntegration":
+				permission = "azure_configuration_edit"
 			}
 			client, _ := client(reply(403, `{"errors":["Forbidden"]}`))
 			err := call.do(t.Context(), client)
@@ -298,7 +302,7 @@ func TestErrorHoldsNoSecret(t *testing.T) {
 						client, _ := client(echo(status, format))
 						client.Keys = datadog.Fixed(keys)
 						err := once(t, client, call.do)
-						if err == nil && status == 200 && strings.HasPrefix(call.name, "Validate") && strings.HasPrefix(format, `{"data"`) {
+						if err == nil && status == 200 && answersNothing(call.name) && strings.HasPrefix(format, `{"data"`) {
 							continue // an answer of which nothing is read
 						}
 						wantPresentable(t, err, apiKey, appKey, token, call.carries)

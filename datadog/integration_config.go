@@ -200,17 +200,25 @@ func (id ConfigID) path() string {
 	return ConfigsPath + "/" + escaped
 }
 
-// write sets the body. This is where a credential is opened, and the only place.
+// write sets the body.
 func (r *request) write(attributes map[string]any, secrets Secrets) error {
 	if len(secrets) > 0 {
-		attributes["secrets"] = secrets.open()
-		r.secrets = secrets
+		attributes["secrets"] = r.open(secrets)
 	}
-	body, err := encode(map[string]any{"data": map[string]any{"type": resourceType, "attributes": attributes}})
-	if err != nil {
+	return r.encode(map[string]any{"data": map[string]any{"type": resourceType, "attributes": attributes}})
+}
+
+// open gives secrets as the body has to hold them, and has the answer scrubbed
+// of them. This is where a credential is opened, and the only place.
+func (r *request) open(secrets Secrets) map[string]any {
+	r.secrets = secrets
+	return secrets.open()
+}
+
+func (r *request) encode(body map[string]any) (err error) {
+	if r.body, err = encode(body); err != nil {
 		return errors.New("the request cannot be written as JSON")
 	}
-	r.body = body
 	return nil
 }
 

@@ -282,7 +282,7 @@ func TestAnswersThatAreNot(t *testing.T) {
 	}
 	bodies := map[string][]struct{ name, body string }{
 		"ListIntegrationConfigs": list, "GetIntegrationConfig": config, "UpdateIntegrationConfig": config,
-		"ValidateCredential": verdict, "ValidateStored": verdict,
+		"ValidateCredential": verdict, "ValidateStored": verdict, "UpdateAzureIntegration": verdict,
 	}
 	virtually(t, "nothing of a config without an id", func(t *testing.T) {
 		client, _ := client(reply(200, "{}"))

@@ -115,10 +115,11 @@ func TestKinds(t *testing.T) {
 // TestSamples decodes what operators are given to try the function with.
 func TestSamples(t *testing.T) {
 	for file, want := range map[string]struct{ kind, source string }{
-		"secret-label-updated.json": {"Secret Label Updated", "prod/okta/datadog"},
-		"rotation-succeeded.json":   {"RotationSucceeded", "prod/crowdstrike/datadog"},
-		"relay-dry-run.json":        {"relay", "prod/okta/datadog"},
-		"sqs-batch.json":            {"batch", ""},
+		"secret-label-updated.json":      {"Secret Label Updated", "prod/okta/datadog"},
+		"rotation-succeeded.json":        {"RotationSucceeded", "prod/crowdstrike/datadog"},
+		"relay-dry-run.json":             {"relay", "prod/okta/datadog"},
+		"put-secret-value-entra-id.json": {"PutSecretValue", "prod/entra-id/datadog"},
+		"sqs-batch.json":                 {"batch", ""},
 	} {
 		event, err := events.Files.ReadFile(file)
 		if err != nil {

@@ -25,6 +25,7 @@ type Binding struct {
 	Type      datadog.IntegrationType
 	Fields    []Field
 	Enabled   Policy
+	inAzure   bool    // the credential goes to the Datadog–Azure integration
 	home      arn.ARN // of the parameter: our own account and region
 	fault     error   // why the binding cannot be used
 }
@@ -183,6 +184,7 @@ func (b *Binding) parse(parameter types.Parameter) (err error) {
 		return err
 	}
 	b.Type, b.Enabled, b.Source.ARN = options.integrationType, options.enabled, options.secretARN
+	b.inAzure = b.Type == datadog.EntraID && options.secrets == nil
 	if b.Source.ARN != "" && b.Source.Kind != Secret {
 		return errors.New("secret_arn: only a secret can be pinned, and this binding reads a parameter")
 	}

@@ -24,7 +24,7 @@ func (e *Engine) confirm(ctx context.Context, b Binding, o Outcome, held Credent
 	var now Credential
 	var err error
 	done := beside(func() { now, err = e.Sources.read(ctx, held.Source) })
-	o = e.accepted(ctx, b.ConfigID, o)
+	o = e.accepted(ctx, b, o)
 	done()
 	switch {
 	case err == nil:
@@ -39,26 +39,26 @@ func (e *Engine) confirm(ctx context.Context, b Binding, o Outcome, held Credent
 }
 
 // accepted gives the verdict on what Datadog holds.
-func (e *Engine) accepted(ctx context.Context, id datadog.ConfigID, o Outcome) Outcome {
+func (e *Engine) accepted(ctx context.Context, b Binding, o Outcome) Outcome {
 	ctx, cancel := context.WithTimeout(ctx, confirmFor)
 	defer cancel()
 	for pause := firstPause; ; pause *= 2 {
-		refusal := e.Datadog.ValidateStored(ctx, id)
+		refusal := e.Datadog.ValidateStored(ctx, b.ConfigID)
 		switch {
 		case refusal == nil:
 			o.Verdict = Updated
-			return o
+			return o.tried(b)
 		case datadog.IsNotOffered(refusal):
-			return e.acceptedByState(ctx, id, o.notValidated(refusal))
+			return e.acceptedByState(ctx, b.ConfigID, o.notValidated(refusal))
 		case !datadog.IsRefusal(refusal):
 			return o.unconfirmed(refusal)
 		}
 		// While Datadog is initializing, a refusal may be none.
-		if config, err := e.Datadog.GetIntegrationConfig(ctx, id); err == nil {
+		if config, err := e.Datadog.GetIntegrationConfig(ctx, b.ConfigID); err == nil {
 			o.State = config.State
 		}
 		if o.State != datadog.Initializing {
-			return o.ended(Invalid, AtConfirm, refusal)
+			return o.ended(Invalid, AtConfirm, refusal).tried(b)
 		}
 		if !wait(ctx, pause) {
 			return o.unconfirmed(errNotYet)

@@ -34,7 +34,7 @@ type Outcome struct {
 	Type     datadog.IntegrationType `json:"integration_type,omitempty"`
 	Verdict  Verdict                 `json:"outcome"`
 	// Validated is true when Datadog has tried the credential everywhere that
-	// it offers to, and false when it does not offer to.
+	// it offers to, and false when it does not offer to, or has yet to.
 	Validated *bool `json:"validated,omitempty"`
 	// NotValidated is Datadog's answer where it did not offer to: it names the
 	// permission that is missing.
@@ -42,7 +42,7 @@ type Outcome struct {
 	VersionID    string        `json:"version_id,omitempty"`
 	State        datadog.State `json:"state,omitempty"`
 	Enabled      *bool         `json:"enabled,omitempty"`
-	// WouldSend is, of a dry run, what the PATCH would hold, by name.
+	// WouldSend is, of a dry run, what a relay would send, by name.
 	WouldSend []string `json:"would_send,omitempty"`
 	Error     *Error   `json:"error,omitempty"`
 }
@@ -62,6 +62,7 @@ const (
 	AtCredential Stage = "credential" // making Datadog secrets of it
 	AtConfig     Stage = "config"     // getting the integration config
 	AtValidate   Stage = "validate"   // trying the candidate
+	AtPut        Stage = "put"        // storing it in the Azure integration
 	AtPatch      Stage = "patch"      // storing it
 	AtConfirm    Stage = "confirm"    // trying what is stored
 )

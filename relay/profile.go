@@ -49,6 +49,10 @@ var profiles = map[datadog.IntegrationType][]Field{
 		profileField("service_account_json", keyFileItself),
 		{Key: "admin_email", expression: api.MustCompile("admin_email"), form: text, optional: true},
 	},
+	datadog.EntraID: { // for the Azure integration, see azure.go
+		{Key: "tenant_id", expression: api.MustCompile("tenant_id"), form: text},
+		profileField("client_id", nil), profileField("client_secret", nil),
+	},
 }
 
 func profileField(key string, whole func(document) any) Field {
@@ -92,12 +96,8 @@ func fieldsFor(kind datadog.IntegrationType, expressions map[string]string) ([]F
 
 func profileOf(kind datadog.IntegrationType) ([]Field, error) {
 	fields, ok := profiles[kind]
-	switch {
-	case ok:
-		return fields, nil
-	case kind == datadog.EntraID:
-		return nil, errors.New("integration_type: ENTRA_ID is not yet supported without secrets of its own")
-	default:
+	if !ok {
 		return nil, fmt.Errorf("secrets: is required for %s, a type that has no profile here; name its keys and their expressions", kind)
 	}
+	return fields, nil
 }

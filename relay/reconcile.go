@@ -119,10 +119,10 @@ func (e *Engine) reconcile(ctx context.Context, b Binding, configOf func(datadog
 		return e.switchOff(ctx, b, o)
 	case change.deleted:
 		return e.withoutCredential(ctx, b, o.failed(AtSource, errDeleted))
-	case config == nil || config.ModifiedAt.Before(change.at) || !b.enabledAsWanted(config):
+	case config == nil || b.outdated(config, change) || !b.enabledAsWanted(config):
 		return e.relayTo(ctx, b, source, func() (Credential, error) { return e.Sources.read(ctx, source) }, false)
 	}
-	return o.standing()
+	return o.standing(b)
 }
 
 var (
@@ -132,9 +132,12 @@ var (
 
 // standing is the verdict on a config that holds the current credential: to
 // send that once more would change nothing.
-func (o Outcome) standing() Outcome {
+func (o Outcome) standing(b Binding) Outcome {
 	switch o.State {
 	case datadog.Invalid:
+		if b.inAzure {
+			return o.ended(Invalid, AtConfirm, errStaysInvalidInAzure)
+		}
 		return o.ended(Invalid, AtConfirm, errStaysInvalid)
 	case datadog.Valid, "": // or Datadog does not say
 		o.Verdict = Unchanged
@@ -142,6 +145,12 @@ func (o Outcome) standing() Outcome {
 	default:
 		return o.unconfirmed(errNotYet)
 	}
+}
+
+// outdated reports whether Datadog may lack the current credential: the source
+// has changed since the config did.
+func (b Binding) outdated(config *datadog.IntegrationConfig, last change) bool {
+	return config.ModifiedAt.Before(last.at) && (!b.inAzure || mayBeMissingInAzure(config, last))
 }
 
 func (b Binding) enabledAsWanted(config *datadog.IntegrationConfig) bool {

@@ -151,7 +151,7 @@ func (e *Engine) prepare(ctx context.Context, b Binding, o Outcome, read reader)
 	if err != nil {
 		return o.failed(AtCredential, err), candidate{}, false
 	}
-	offered, err := e.validate(ctx, b.Type, look, secrets)
+	offered, err := e.validate(ctx, b, look, secrets)
 	switch {
 	case !offered:
 		o = o.notValidated(err)
@@ -165,6 +165,9 @@ func (e *Engine) prepare(ctx context.Context, b Binding, o Outcome, read reader)
 
 // store has Datadog store the candidate, and the flag with it.
 func (e *Engine) store(ctx context.Context, b Binding, o Outcome, c candidate) (Outcome, bool) {
+	if b.inAzure {
+		return e.storeInAzure(ctx, b, o, c)
+	}
 	patched, err := e.Datadog.UpdateIntegrationConfig(ctx, b.ConfigID, datadog.Update{
 		Type: b.Type, Secrets: c.secrets, Enabled: b.Enabled.assertion(),
 	})
@@ -175,11 +178,14 @@ func (e *Engine) store(ctx context.Context, b Binding, o Outcome, c candidate) (
 	return o, true
 }
 
-// wouldSend names what the PATCH of a dry run would hold.
+// wouldSend names what a relay would send.
 func (b Binding) wouldSend(secrets datadog.Secrets) []string {
 	var names []string
 	if b.Enabled.assertion() != nil {
 		names = append(names, "enabled")
+	}
+	if b.inAzure {
+		return append(names, "azure.client_secret")
 	}
 	for _, key := range slices.Sorted(maps.Keys(secrets)) {
 		names = append(names, "secrets."+key)

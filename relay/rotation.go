@@ -41,32 +41,52 @@ func (e *Engine) Create(ctx context.Context, r Rotation) error {
 }
 
 // Set has Datadog store the staged credential in every bound config. If one of
-// them refuses it, none gets it.
+// them refuses it, none gets it. What cannot be tried before it is stored goes
+// first, so that its refusal too keeps the others as they are.
 func (e *Engine) Set(ctx context.Context, r Rotation) ([]Outcome, error) {
 	bindings, outcomes, candidates, err := e.tryStaged(ctx, r, e.staged)
-	if err != nil || slices.ContainsFunc(outcomes, Outcome.Failed) {
-		return outcomes, err
-	}
-	return sideBySide(bindings, func(i int, b Binding) Outcome {
-		o, ok := e.store(ctx, b, outcomes[i], candidates[i])
-		if !ok {
-			return o
+	for _, inAzure := range []bool{true, false} {
+		if err != nil || slices.ContainsFunc(outcomes, Outcome.Failed) {
+			break
 		}
-		return e.accepted(ctx, b.ConfigID, o).masking(candidates[i].secrets)
-	}), nil
+		outcomes = sideBySide(bindings, func(i int, b Binding) Outcome {
+			if b.inAzure != inAzure {
+				return outcomes[i]
+			}
+			return e.set(ctx, b, r.Secret, outcomes[i], candidates[i])
+		})
+	}
+	return outcomes, err
+}
+
+func (e *Engine) set(ctx context.Context, b Binding, source Source, o Outcome, c candidate) Outcome {
+	o, ok := e.store(ctx, b, o, c)
+	if !ok {
+		return o
+	}
+	o = e.accepted(ctx, b, o).masking(c.secrets)
+	if b.inAzure && o.Verdict == Invalid {
+		return e.putBack(ctx, b, source, o)
+	}
+	return o
 }
 
 // Test has Datadog try the staged credential, and changes nothing. A rotation
 // that is only a test may have none staged: then the current one is tried.
 func (e *Engine) Test(ctx context.Context, r Rotation) ([]Outcome, error) {
-	_, outcomes, _, err := e.tryStaged(ctx, r, func(ctx context.Context, r Rotation) (Credential, error) {
+	bindings, outcomes, candidates, err := e.tryStaged(ctx, r, func(ctx context.Context, r Rotation) (Credential, error) {
 		staged, err := e.staged(ctx, r)
 		if errors.Is(err, errNotStaged) {
 			return e.Sources.read(ctx, r.Secret)
 		}
 		return staged, err
 	})
-	return outcomes, err
+	return sideBySide(bindings, func(i int, b Binding) Outcome {
+		if o := outcomes[i]; !b.inAzure || o.Verdict != Unchanged {
+			return o
+		}
+		return e.testInAzure(ctx, b, outcomes[i], candidates[i])
+	}), err
 }
 
 // tryStaged takes a credential through all that changes nothing, for every

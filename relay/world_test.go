@@ -249,6 +249,8 @@ func operationOf(request *http.Request) string {
 		return string(datadogsim.Get)
 	case request.Method == http.MethodPatch:
 		return string(datadogsim.Patch)
+	case request.Method == http.MethodPut:
+		return string(datadogsim.Azure)
 	case strings.HasSuffix(path, "/integration_config/validate"):
 		return string(datadogsim.Validate)
 	default:

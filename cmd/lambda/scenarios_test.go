@@ -57,6 +57,7 @@ func TestScenarios(t *testing.T) {
 			"token":        acceptToken,
 			"outcome":      checkOutcome,
 			"untrusted":    serveUntrusted,
+			"azure":        makeAzureApp,
 		},
 	})
 }
@@ -331,10 +332,28 @@ func listRequests(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	var text strings.Builder
 	for _, request := range received[w.requestsBefore:] {
-		_, path, _ := strings.Cut(request.Path, "/integration_config")
+		_, path, below := strings.Cut(request.Path, "/integration_config")
+		if !below {
+			path = request.Path
+		}
 		fmt.Fprintf(&text, "%s %s %d\n", request.Method, path, request.Status)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs("requests"), []byte(text.String()), 0o600))
+}
+
+// azure [-holds] TENANT CLIENT SECRET makes an app registration that Datadog's
+// Azure integration knows, or checks the client secret that it holds.
+func makeAzureApp(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, args, 3, "azure [-holds] TENANT CLIENT SECRET")
+	w := worldOf(ts)
+	if args[0] != "-holds" {
+		w.datadog.PutAzureIntegration(args[0], args[1], args[2])
+		return
+	}
+	need(ts, args, 4, "azure -holds TENANT CLIENT SECRET")
+	if held, ok := w.datadog.AzureSecret(args[1], args[2]); (ok && held == args[3]) == neg {
+		ts.Fatalf("the app registration is there: %t, and holds %q", ok, held)
+	}
 }
 
 // holds ID JSON checks the secrets that Datadog has stored in a config.

@@ -36,6 +36,10 @@ var (
 		`{"admin_email":"admin@acme.example.com","service_account_json":{"type":"service_account","project_id":"demo","client_email":"demo@acme.example.com","private_key":%q}}`,
 	}
 	sentinelOne = demo{"prod/sentinelone/datadog", "SENTINELONE", "44444444-4444-4444-8444-444444444444", "acme.sentinelone.net", `%s`}
+	entraID     = demo{
+		"prod/entra-id/datadog", "ENTRA_ID", "55555555-5555-4555-8555-555555555555", "default",
+		`{"tenant_id":"demo-tenant","client_id":"demo-client","client_secret":%q}`,
+	}
 )
 
 // step is a part of the show: secrets are rotated to a token, and the event
@@ -51,6 +55,7 @@ var steps = []step{
 	{"secret-label-updated.json", []demo{okta}, "demo-token-2", "updated"},
 	{"rotation-succeeded.json", []demo{crowdstrike}, "demo-token-2", "updated"},
 	{"sqs-batch.json", []demo{googleWorkspace, sentinelOne}, "demo-token-2", "updated"},
+	{"put-secret-value-entra-id.json", []demo{entraID}, "demo-token-2", "updated"},
 	{"secret-label-updated.json", []demo{okta}, "demo-token-3-" + refusedMark, "rejected"},
 	{"relay-dry-run.json", []demo{okta}, "demo-token-4", "unchanged"},
 }
@@ -58,7 +63,7 @@ var steps = []step{
 // show rotates the secrets one after another and prints what came of it. It
 // returns an error when that is not what it should be.
 func (l *local) show(ctx context.Context, out io.Writer) error {
-	for _, demo := range []demo{okta, crowdstrike, googleWorkspace, sentinelOne} {
+	for _, demo := range []demo{okta, crowdstrike, googleWorkspace, sentinelOne, entraID} {
 		l.set(demo, "demo-token-1")
 	}
 	fmt.Fprint(out, `Credential Relay on this machine: the function's own handler, with simulators
@@ -112,16 +117,25 @@ func (l *local) set(d demo, token string) {
 	value := fmt.Sprintf(d.format, token)
 	l.aws.PutSecret(d.secret, value)
 	l.aws.PutParameter("/credential-relay/secrets/"+d.secret+"/"+d.configID, "String", fmt.Sprintf(`{"integration_type":%q}`, d.kind))
-	l.datadog.PutConfig(datadogsim.Config{
-		ID: d.configID, Type: d.kind, Domain: d.domain, Name: "Demo " + d.kind, Enabled: true, State: "valid",
-		Secrets: map[string]any{"demo": value},
-	})
+	config := datadogsim.Config{ID: d.configID, Type: d.kind, Domain: d.domain, Name: "Demo " + d.kind, Enabled: true, State: "valid"}
+	if d.kind == entraID.kind {
+		l.datadog.PutAzureIntegration("demo-tenant", "demo-client", token)
+	} else {
+		config.Secrets = map[string]any{"demo": value}
+	}
+	l.datadog.PutConfig(config)
 }
 
-// held tells which credential a config holds by now.
+// held tells which credential Datadog holds for a config by now: in the config,
+// or for Entra ID in the Azure integration.
 func (l *local) held(configID, token string) string {
 	config, _ := l.datadog.Config(configID)
-	if stored, _ := json.Marshal(config.Secrets); bytes.Contains(stored, []byte(token)) {
+	stored, _ := json.Marshal(config.Secrets)
+	if configID == entraID.configID {
+		secret, _ := l.datadog.AzureSecret("demo-tenant", "demo-client")
+		stored = []byte(secret)
+	}
+	if bytes.Contains(stored, []byte(token)) {
 		return "the new credential"
 	}
 	return "the old credential"

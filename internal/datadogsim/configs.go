@@ -143,8 +143,12 @@ func (s *Simulator) validate(c call) Answer {
 	if err != nil {
 		return refuse(http.StatusBadRequest, err.Error())
 	}
-	secrets, _ := candidate["secrets"].(map[string]any)
-	return verdict(s.judge(candidate["integration_type"].(string), candidate["domain"].(string), secrets))
+	integrationType, domain := candidate["integration_type"].(string), candidate["domain"].(string)
+	secrets, given := candidate["secrets"].(map[string]any)
+	if !given { // which only ENTRA_ID may do without
+		return verdict(s.judgeStored(Config{Type: integrationType, Domain: domain}))
+	}
+	return verdict(s.judge(integrationType, domain, secrets))
 }
 
 func (s *Simulator) validateStored(c call) Answer {
@@ -152,7 +156,7 @@ func (s *Simulator) validateStored(c call) Answer {
 	if !ok {
 		return notFound()
 	}
-	return verdict(s.judge(config.Type, config.Domain, config.Secrets))
+	return verdict(s.judgeStored(config))
 }
 
 func verdict(err error) Answer {

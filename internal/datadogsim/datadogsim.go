@@ -1,5 +1,5 @@
-// Package datadogsim simulates Datadog's entity context sync API in memory: it takes what the API's public description
-// takes, refuses what that description refuses, and no answer of its own ever holds a stored secret.
+// Package datadogsim simulates Datadog's entity context sync API in memory, and what of the Azure integration it rests
+// on: it takes what the API's public description takes, refuses what that description refuses, and no answer of its own ever holds a stored secret.
 package datadogsim
 
 import (
@@ -15,6 +15,7 @@ import (
 const (
 	configsPath = "/api/v2/security_monitoring/configuration/integration_config"
 	keysPath    = "/api/v2/validate_keys"
+	azurePath   = "/api/v1/integration/azure"
 	typeFilter  = "filter[integration_type]"
 
 	maxBody = 1 << 20 // sixteen times the largest value that Secrets Manager holds
@@ -26,6 +27,7 @@ type Simulator struct {
 	apiKey, appKey string
 	token          string
 	configs        map[string]*stored
+	azure          map[app]string // client secrets
 	rule           func(integrationType, domain string, secrets map[string]any) error
 	initializing   int
 	scripts        map[Operation]script
@@ -37,6 +39,7 @@ type Simulator struct {
 func New() *Simulator {
 	return &Simulator{
 		configs: map[string]*stored{},
+		azure:   map[app]string{},
 		scripts: map[Operation]script{},
 		hooks:   map[Operation][]func(){},
 	}
@@ -123,6 +126,8 @@ func operationsAt(path string) (operations map[string]Operation, id string) {
 	switch {
 	case path == keysPath:
 		return map[string]Operation{http.MethodGet: ValidateKeys}, ""
+	case path == azurePath:
+		return map[string]Operation{http.MethodPut: Azure}, ""
 	case path == configsPath:
 		return map[string]Operation{http.MethodGet: List}, ""
 	case path == configsPath+"/validate":
@@ -178,6 +183,8 @@ func (s *Simulator) serve(c call) Answer {
 		return s.validate(c)
 	case ValidateStored:
 		return s.validateStored(c)
+	case Azure:
+		return s.updateAzure(c)
 	default:
 		return succeed(map[string]string{"status": "ok"})
 	}

@@ -80,20 +80,29 @@ func validateProperties(integrationType string) []property {
 
 // attributes returns the attributes in the body of a call, all of them as their properties say.
 func attributes(c call, properties func(integrationType string) []property) (map[string]any, error) {
+	body, err := document(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := check("", body, envelope); err != nil {
+		return nil, err
+	}
+	found := body["data"].(map[string]any)["attributes"].(map[string]any)
+	err = check("data.attributes.", found, properties(found["integration_type"].(string)))
+	return found, err
+}
+
+// document returns the body of a call.
+func document(c call) (map[string]any, error) {
 	contentType, _, err := mime.ParseMediaType(c.request.Header.Get("Content-Type"))
 	if err != nil || contentType != "application/json" {
 		return nil, errors.New("the body must be application/json")
 	}
-	var document map[string]any
-	if json.Unmarshal(c.body, &document) != nil { // its error would quote the body
+	var body map[string]any
+	if json.Unmarshal(c.body, &body) != nil { // its error would quote the body
 		return nil, errors.New("the body must be a JSON object")
 	}
-	if err := check("", document, envelope); err != nil {
-		return nil, err
-	}
-	found := document["data"].(map[string]any)["attributes"].(map[string]any)
-	err = check("data.attributes.", found, properties(found["integration_type"].(string)))
-	return found, err
+	return body, nil
 }
 
 // check reports the first property that an object lacks or has wrong. It names places and never values, because a

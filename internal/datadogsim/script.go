@@ -19,6 +19,7 @@ const (
 	Patch          Operation = "patch"           // PATCH …/integration_config/{id}
 	Validate       Operation = "validate"        // POST …/integration_config/validate
 	ValidateStored Operation = "validate-stored" // POST …/integration_config/{id}/validate
+	Azure          Operation = "azure"           // PUT /api/v1/integration/azure
 	ValidateKeys   Operation = "validate-keys"   // GET /api/v2/validate_keys
 )
 
