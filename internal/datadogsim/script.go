@@ -62,10 +62,12 @@ func (s *Simulator) scripted(c call) (Answer, bool) {
 	if reflect.ValueOf(answer).IsZero() {
 		return Answer{}, false
 	}
-	select {
-	case <-time.After(answer.Delay):
-	case <-c.request.Context().Done():
-		panic(http.ErrAbortHandler)
+	if answer.Delay > 0 {
+		select {
+		case <-time.After(answer.Delay):
+		case <-c.request.Context().Done():
+			panic(http.ErrAbortHandler)
+		}
 	}
 	if answer.Drop {
 		panic(http.ErrAbortHandler)

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"credential-relay/internal/datadogsim"
 )
@@ -238,4 +240,15 @@ func TestAfterMayLoseAnAnswer(t *testing.T) {
 	if got := sim.Requests()[0].Status; got != 0 {
 		t.Errorf("recorded status: got %d, want 0", got)
 	}
+}
+
+func TestDelayedAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := newSimulator(okta())
+		sim.Script(datadogsim.Get, datadogsim.Answer{Status: 503, Delay: time.Minute})
+		started := time.Now()
+		if got := codes(sim, 2); !reflect.DeepEqual(got, []int{503, 200}) || time.Since(started) != time.Minute {
+			t.Errorf("got %v after %s, want 503 and 200 after a minute", got, time.Since(started))
+		}
+	})
 }
