@@ -60,7 +60,7 @@ func TestDatadogKeys(t *testing.T) {
 					w.aws.PutSecret(keysSecret, c.value)
 					id = w.aws.SecretARN(keysSecret)
 				}
-				got, err := w.engine.Sources.DatadogKeys(id)(t.Context(), nil)
+				got, err := w.engine.Sources.DatadogKeys([]string{id}, "")(t.Context(), nil)
 				switch {
 				case c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err) || !strings.Contains(err.Error(), id)):
 					t.Errorf("got the error %v, want %s: … %s", err, id, c.err)
@@ -78,7 +78,7 @@ func TestDatadogKeys(t *testing.T) {
 func countedKeys(t *testing.T) (*world, datadog.KeySource) {
 	w := newWorld(t)
 	w.aws.PutSecret(keysSecret, `{"api_key":"one","app_key":"one"}`)
-	return w, w.engine.Sources.DatadogKeys(w.aws.SecretARN(keysSecret))
+	return w, w.engine.Sources.DatadogKeys([]string{w.aws.SecretARN(keysSecret)}, "")
 }
 
 func (w *world) readsBecome(want int) {
@@ -149,7 +149,7 @@ func TestDatadogKeysCannotBeReadAgain(t *testing.T) {
 // TestDatadogKeysThatWereNotThere are looked for again at each call.
 func TestDatadogKeysThatWereNotThere(t *testing.T) {
 	w := newWorld(t)
-	keys := w.engine.Sources.DatadogKeys("arn:aws:secretsmanager:us-east-1:111122223333:secret:" + keysSecret + "-AbCdEf")
+	keys := w.engine.Sources.DatadogKeys([]string{"arn:aws:secretsmanager:us-east-1:111122223333:secret:" + keysSecret + "-AbCdEf"}, "")
 	for range 2 {
 		if _, err := keys(t.Context(), nil); err == nil {
 			t.Error("got keys that are not there")
@@ -186,7 +186,7 @@ func TestDatadogKeysRotated(t *testing.T) {
 		w := bound(t)
 		w.aws.PutSecret(keysSecret, `{"api_key":"one","app_key":"one"}`)
 		w.datadog.SetKeys("one", "one")
-		w.engine.Datadog.Keys = w.engine.Sources.DatadogKeys(w.aws.SecretARN(keysSecret))
+		w.engine.Datadog.Keys = w.engine.Sources.DatadogKeys([]string{w.aws.SecretARN(keysSecret)}, "")
 		for _, rotated := range []string{"one", "two", "three"} {
 			w.aws.PutSecret(keysSecret, `{"api_key":"`+rotated+`","app_key":"`+rotated+`"}`)
 			w.datadog.SetKeys(rotated, rotated)
