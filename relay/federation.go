@@ -40,8 +40,8 @@ func (f Federation) Keys() datadog.KeySource {
 		}
 		keys, ends, err := f.Datadog.ExchangeProof(ctx, proof)
 		if datadog.IsTurnedAway(err) {
-			err = fmt.Errorf("Datadog does not take the function's role for one of the organization %s: "+
-				"check DD_ORG_UUID, and the persona mapping of the role to a service account: %w", f.OrgUUID, err)
+			err = fmt.Errorf("DD_ORG_UUID: the organization %s does not take the function's AWS role: "+
+				"check the UUID, and the persona mapping of the role to a service account: %w", f.OrgUUID, err)
 		}
 		return lasting{keys: keys, ends: ends}, err
 	})

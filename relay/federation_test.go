@@ -225,9 +225,9 @@ func TestTokensThatCannotBeHad(t *testing.T) {
 		retryable bool
 		text      string
 	}{
-		400: {false, "check DD_ORG_UUID, and the persona mapping"}, 401: {false, "check DD_ORG_UUID, and the persona mapping"},
-		403: {false, "check DD_ORG_UUID, and the persona mapping"}, 404: {false, "check DD_ORG_UUID, and the persona mapping"},
-		422: {false, "check DD_ORG_UUID, and the persona mapping"}, 405: {false, "persona mapping"}, 501: {false, "501"},
+		400: {false, "DD_ORG_UUID: the organization " + org + " does not take"}, 401: {false, "DD_ORG_UUID: the organization " + org + " does not take"},
+		403: {false, "DD_ORG_UUID: the organization " + org + " does not take"}, 404: {false, "DD_ORG_UUID: the organization " + org + " does not take"},
+		422: {false, "DD_ORG_UUID: the organization " + org + " does not take"}, 405: {false, "persona mapping"}, 501: {false, "501"},
 		429: {true, "429"}, 500: {true, "500"}, 503: {true, "503"}, 302: {false, "redirects are not followed"},
 	} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {

@@ -156,11 +156,16 @@ func TestKeys(t *testing.T) {
 		{"two keys", "DD_API_KEY=" + canary + " DD_APP_KEY=" + canary, pair, ""},
 		{"a token", "DD_BEARER_TOKEN=" + canary, "  Bearer " + canary, ""},
 		{"a secret", "DD_CREDENTIALS_ARN=" + secretARN, pair, "secretsmanager.GetSecretValue " + secretARN},
+		{"no key", "DD_ORG_UUID=" + orgUUID, "  Bearer " + canary + "-issued", ""},
 		{"a parameter", "DD_CREDENTIALS_ARN=" + parameterARN, pair, "AmazonSSM.GetParameter " + parameterARN},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got, reads string
 			datadogAPI := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasPrefix(r.Header.Get("Authorization"), "Delegated ") {
+					_, _ = io.WriteString(w, `{"data":{"attributes":{"access_token":"`+canary+`-issued"}}}`)
+					return
+				}
 				got = r.Header.Get("DD-API-KEY") + " " + r.Header.Get("DD-APPLICATION-KEY") + " " + r.Header.Get("Authorization")
 				_, _ = io.WriteString(w, `{"data":[]}`)
 			}))
@@ -193,5 +198,5 @@ func TestKeys(t *testing.T) {
 }
 
 func identity(context.Context) (aws.Credentials, error) {
-	return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: canary}, nil
+	return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: canary, SessionToken: canary}, nil
 }
