@@ -136,8 +136,8 @@ func (w *world) close() {
 	}
 }
 
-// planted are the canaries, and the proofs of identity that Datadog has received,
-// whole and by their parts, but for the one that is no secret: STS's address.
+// planted are the canaries, and of the proofs of identity that Datadog has
+// received what is secret: the headers, as they are sent, and the signature.
 func (w *world) planted() map[string]string {
 	planted := maps.Clone(canaries)
 	for i, request := range w.datadog.Requests() {
@@ -145,7 +145,11 @@ func (w *world) planted() map[string]string {
 		if parts := strings.Split(proof, "|"); ok && len(parts) == 4 {
 			headers, _ := base64.StdEncoding.DecodeString(parts[1])
 			_, signature, _ := strings.Cut(string(headers), "Signature=")
-			planted[fmt.Sprintf("PROOF%d", i)], planted[fmt.Sprintf("SIGNATURE%d", i)] = parts[1], signature[:64]
+			if signature == "" {
+				continue
+			}
+			planted[fmt.Sprintf("PROOF%d", i)] = parts[1]
+			planted[fmt.Sprintf("SIGNATURE%d", i)] = signature[:min(64, len(signature))]
 		}
 	}
 	return planted
