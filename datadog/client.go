@@ -48,7 +48,8 @@ type request struct {
 	path      string // escaped, under the client's URL
 	query     url.Values
 	body      []byte
-	secrets   Secrets // what the body carries, to be scrubbed from the answer
+	secrets   Secrets   // what the body carries, to be scrubbed from the answer
+	keys      KeySource // instead of the client's
 }
 
 // reader takes the body of a success, and reports whether it is one that
@@ -56,9 +57,13 @@ type request struct {
 type reader func(content []byte) bool
 
 func (c *Client) do(ctx context.Context, req request, read reader) error {
-	keys, err := c.Keys(ctx, nil)
+	source := c.Keys
+	if req.keys != nil {
+		source = req.keys
+	}
+	keys, err := source(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("%s: Datadog's keys: %w", req.call, err)
+		return &KeysError{Call: req.call, Err: err}
 	}
 	var tries retry
 	for {
@@ -69,7 +74,7 @@ func (c *Client) do(ctx context.Context, req request, read reader) error {
 		if failure == nil {
 			return nil
 		}
-		keys = c.otherKeys(ctx, keys, failure, &tries)
+		keys = otherKeys(ctx, source, keys, failure, &tries)
 		if !tries.wait(ctx, failure) {
 			return failure
 		}
@@ -78,13 +83,13 @@ func (c *Client) do(ctx context.Context, req request, read reader) error {
 
 // otherKeys asks, once a call, whether the keys that Datadog refuses have been
 // replaced, and if so lets the call be tried again with the new ones.
-func (c *Client) otherKeys(ctx context.Context, keys *Keys, failure *Error, tries *retry) *Keys {
+func otherKeys(ctx context.Context, source KeySource, keys *Keys, failure *Error, tries *retry) *Keys {
 	refused := failure.Status == http.StatusUnauthorized || failure.Status == http.StatusForbidden
 	if !refused || tries.askedForKeys {
 		return keys
 	}
 	tries.askedForKeys = true
-	others, err := c.Keys(ctx, keys)
+	others, err := source(ctx, keys)
 	if err != nil { // then Datadog's own refusal is the thing to tell
 		return keys
 	}

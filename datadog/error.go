@@ -36,6 +36,18 @@ type Error struct {
 	Err error
 }
 
+// KeysError says that a call was not made, since there were no keys for it.
+// What Err holds is about the keys, and no answer to the call.
+type KeysError struct {
+	Call string
+	Err  error
+}
+
+func (e *KeysError) Error() string { return fmt.Sprintf("%s: Datadog's keys: %v", e.Call, e.Err) }
+
+// Unwrap gives why there were no keys.
+func (e *KeysError) Unwrap() error { return e.Err }
+
 // RateLimit is a limit as Datadog reports it in the X-RateLimit headers.
 // See https://docs.datadoghq.com/api/latest/rate-limits/.
 type RateLimit struct {
@@ -165,5 +177,8 @@ func IsNotOffered(err error) bool {
 
 func hasStatus(err error, statuses ...int) bool {
 	var answer *Error
+	if unmade := (*KeysError)(nil); errors.As(err, &unmade) { // what it wraps is the answer to another call
+		return false
+	}
 	return errors.As(err, &answer) && slices.Contains(statuses, answer.Status)
 }

@@ -15,6 +15,8 @@ import (
 type Keys struct {
 	API, Application Secret
 	Token            Secret
+
+	proof Secret // of who one is, sent only to be exchanged for a token
 }
 
 // Check reports what is missing from the keys, or wrong with them.
@@ -42,9 +44,16 @@ func notInKey(r rune) bool { return r <= ' ' || r > '~' }
 // Equal reports whether k and other hold the same keys.
 func (k *Keys) Equal(other *Keys) bool { return reflect.DeepEqual(k.opened(), other.opened()) }
 
-func (k *Keys) opened() []any { return []any{k.API.open(), k.Application.open(), k.Token.open()} }
+func (k *Keys) opened() []any {
+	return []any{k.API.open(), k.Application.open(), k.Token.open(), k.proof.open()}
+}
 
 func (k *Keys) authenticate(header http.Header) {
+	if !k.proof.IsZero() {
+		header.Set("Authorization", fmt.Sprint("Delegated ", k.proof.open()))
+		header.Set("Content-Type", "application/json") // of a body that is empty
+		return
+	}
 	if !k.Token.IsZero() {
 		header.Set("Authorization", fmt.Sprint("Bearer ", k.Token.open()))
 		return

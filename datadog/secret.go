@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"reflect"
 )
 
 const redacted = "[secret]"
@@ -40,6 +41,9 @@ func (s *Secret) UnmarshalText(text []byte) error {
 	*s = NewSecret(string(text))
 	return nil
 }
+
+// Equal reports whether s and other hold the same.
+func (s Secret) Equal(other Secret) bool { return reflect.DeepEqual(s.open(), other.open()) }
 
 func (s Secret) open() any {
 	if s.value == nil {

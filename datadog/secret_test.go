@@ -191,7 +191,7 @@ func TestSecretShowsThatItIsOne(t *testing.T) {
 		{"%T", fmt.Sprintf("%T", s), "datadog.Secret"},
 		{"nothing", fmt.Sprint(datadog.Secret{}), "[secret]"},
 		{"Secrets", fmt.Sprint(datadog.Secrets{"api_token": s}), "map[api_token:[secret]]"},
-		{"Keys", fmt.Sprint(datadog.Keys{}), "{[secret] [secret] [secret]}"},
+		{"Keys", fmt.Sprint(datadog.Keys{}), "{[secret] [secret] [secret] {<nil>}}"},
 		{"an error", fmt.Errorf("relay: %v", s).Error(), "relay: [secret]"},
 		{"JSON", marshalled(json.Marshal(open{s})), `{"Secret":"[secret]"} <nil>`},
 		{"JSON key", marshalled(json.Marshal(map[datadog.Secret]int{s: 1})), `{"[secret]":1} <nil>`},

@@ -24,7 +24,7 @@ func TestNothingShows(t *testing.T) {
 	if err != nil || len(bindings) != 1 {
 		t.Fatalf("got %d bindings, %v", len(bindings), err)
 	}
-	keys := w.engine.Sources.DatadogKeys(w.aws.SecretARN("plain"))
+	keys := w.engine.Sources.DatadogKeys([]string{w.aws.SecretARN("plain")}, "")
 	_ = must(keys(t.Context(), nil))
 
 	var wanted []string

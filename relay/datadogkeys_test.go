@@ -2,6 +2,7 @@ package relay
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -60,7 +61,7 @@ func TestDatadogKeys(t *testing.T) {
 					w.aws.PutSecret(keysSecret, c.value)
 					id = w.aws.SecretARN(keysSecret)
 				}
-				got, err := w.engine.Sources.DatadogKeys(id)(t.Context(), nil)
+				got, err := w.engine.Sources.DatadogKeys([]string{id}, "")(t.Context(), nil)
 				switch {
 				case c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err) || !strings.Contains(err.Error(), id)):
 					t.Errorf("got the error %v, want %s: … %s", err, id, c.err)
@@ -78,7 +79,7 @@ func TestDatadogKeys(t *testing.T) {
 func countedKeys(t *testing.T) (*world, datadog.KeySource) {
 	w := newWorld(t)
 	w.aws.PutSecret(keysSecret, `{"api_key":"one","app_key":"one"}`)
-	return w, w.engine.Sources.DatadogKeys(w.aws.SecretARN(keysSecret))
+	return w, w.engine.Sources.DatadogKeys([]string{w.aws.SecretARN(keysSecret)}, "")
 }
 
 func (w *world) readsBecome(want int) {
@@ -149,7 +150,7 @@ func TestDatadogKeysCannotBeReadAgain(t *testing.T) {
 // TestDatadogKeysThatWereNotThere are looked for again at each call.
 func TestDatadogKeysThatWereNotThere(t *testing.T) {
 	w := newWorld(t)
-	keys := w.engine.Sources.DatadogKeys("arn:aws:secretsmanager:us-east-1:111122223333:secret:" + keysSecret + "-AbCdEf")
+	keys := w.engine.Sources.DatadogKeys([]string{"arn:aws:secretsmanager:us-east-1:111122223333:secret:" + keysSecret + "-AbCdEf"}, "")
 	for range 2 {
 		if _, err := keys(t.Context(), nil); err == nil {
 			t.Error("got keys that are not there")
@@ -186,7 +187,7 @@ func TestDatadogKeysRotated(t *testing.T) {
 		w := bound(t)
 		w.aws.PutSecret(keysSecret, `{"api_key":"one","app_key":"one"}`)
 		w.datadog.SetKeys("one", "one")
-		w.engine.Datadog.Keys = w.engine.Sources.DatadogKeys(w.aws.SecretARN(keysSecret))
+		w.engine.Datadog.Keys = w.engine.Sources.DatadogKeys([]string{w.aws.SecretARN(keysSecret)}, "")
 		for _, rotated := range []string{"one", "two", "three"} {
 			w.aws.PutSecret(keysSecret, `{"api_key":"`+rotated+`","app_key":"`+rotated+`"}`)
 			w.datadog.SetKeys(rotated, rotated)
@@ -196,4 +197,48 @@ func TestDatadogKeysRotated(t *testing.T) {
 			time.Sleep(keysRereadAtMostEvery)
 		}
 	})
+}
+
+// TestDatadogKeysOfSeveralSources puts together what they hold.
+func TestDatadogKeysOfSeveralSources(t *testing.T) {
+	const api, app = `{"apiKey":"` + canaryAPIKey + `"}`, `{"appKey":"` + canaryAppKey + `"}`
+	both := pair(canaryAPIKey, canaryAppKey)
+	for _, c := range []struct {
+		name   string
+		values []string
+		site   string
+		want   *datadog.Keys
+		err    string
+	}{
+		{"a key in each", []string{api, app}, "", both, ""},
+		{"the other way round", []string{app, api}, "", both, ""},
+		{"the same key in both", []string{`{"api_key":"` + canaryAPIKey + `","app_key":"` + canaryAppKey + `"}`, api}, "", both, ""},
+		{"another key in the second", []string{api, `{"api_key":"canary-other"}`, app}, "", nil, "api_key: is one thing in arn:aws:secretsmanager:us-east-1:111122223333:secret:keys/0-AbCdEf and another in arn:aws:secretsmanager:us-east-1:111122223333:secret:keys/1-AbCdEf"},
+		{"two tokens", []string{"canary-one", `{"token":"canary-two"}`}, "", nil, "token: is one thing in"},
+		{"two API keys", []string{api, api}, "", nil, "keys/0-AbCdEf, arn:aws:secretsmanager:us-east-1:111122223333:secret:keys/1-AbCdEf: the application key is missing"},
+		{"a key and plain text", []string{api, canaryAppKey}, "", nil, "there is a bearer token and a key too"},
+		{"a key that is none", []string{api, `{"appKey":1}`}, "", nil, "keys/1-AbCdEf: app_key: must be a string"},
+		{"their site", []string{`{"adminApiKey":"` + canaryAPIKey + `","adminAppKey":"` + canaryAppKey + `","site":"datadoghq.eu"}`}, "datadoghq.eu", both, ""},
+		{"any site", []string{`{"adminApiKey":"` + canaryAPIKey + `","adminAppKey":"` + canaryAppKey + `","site":"datadoghq.eu"}`}, "", both, ""},
+		{"another site", []string{`{"site":"datadoghq.eu"}`, api, app}, "datadoghq.com", nil, "site: the keys are for datadoghq.eu, and DD_SITE is datadoghq.com"},
+		{"a site that is none", []string{`{"site":"canary"}`, api, app}, "datadoghq.com", nil, "what they name is none of Datadog's"},
+		{"two sites", []string{`{"site":"datadoghq.eu"}`, `{"site":"datadoghq.com"}`, api, app}, "datadoghq.eu", nil, "site: is one thing in"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t)
+			var ids []string
+			for i, value := range c.values {
+				name := "keys/" + strconv.Itoa(i)
+				w.aws.PutSecret(name, value)
+				ids = append(ids, w.aws.SecretARN(name))
+			}
+			got, err := w.engine.Sources.DatadogKeys(ids, c.site)(t.Context(), nil)
+			switch {
+			case c.err == "" && (err != nil || !got.Equal(c.want)):
+				t.Errorf("got other keys, or the error %v", err)
+			case c.err != "" && (err == nil || !strings.Contains(err.Error(), c.err) || strings.Contains(err.Error(), "canary")):
+				t.Errorf("got %v, want %s", err, c.err)
+			}
+		})
+	}
 }

@@ -245,6 +245,8 @@ func operationOf(request *http.Request) string {
 		return name
 	}
 	switch path := request.URL.Path; {
+	case strings.HasSuffix(path, "/delegated-token"):
+		return string(datadogsim.DelegatedToken)
 	case request.Method == http.MethodGet:
 		return string(datadogsim.Get)
 	case request.Method == http.MethodPatch:

@@ -40,7 +40,7 @@ func deploy(template, chosen object) (deployed object, refused []string) {
 		"SourceSecretPrefix":    "prod/",
 	}}
 	for name := range objectAt(template, "Parameters") {
-		if standard := at(template, "Parameters", name, "Default"); standard != nil {
+		if standard := at(template, "Parameters", name, "Default"); standard != nil && d.values[name] == nil {
 			d.values[name] = standard
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 
 	"credential-relay/cmd/internal/environment"
+	"credential-relay/datadog"
 )
 
 func main() {
@@ -28,8 +29,22 @@ func main() {
 	if err != nil {
 		exit(err)
 	}
-	lambda.Start(env.Handler(awsConfig, lambdacontext.NewLogger()))
+	handler := env.Handler(awsConfig, lambdacontext.NewLogger())
+	go warmUp(handler.Engine.Datadog)
+	lambda.Start(handler)
 }
+
+// warmUp has ready what the first invocation would otherwise wait for: Datadog's
+// keys and a connection. Lambda does not wait for it, nor does an event that is
+// there before.
+func warmUp(client *datadog.Client) {
+	ctx, cancel := context.WithTimeout(context.Background(), warmUpTime)
+	defer cancel()
+	client.Warm(ctx)
+}
+
+// warmUpTime is half of what Lambda gives a function to begin in.
+const warmUpTime = 5 * time.Second
 
 // What the SDK would wait by default, an invocation may not have.
 const (

@@ -117,12 +117,21 @@ func TestTemplateParametersRefuseWhatWidensAPolicy(t *testing.T) {
 	cases := map[string]struct{ accept, refuse []string }{
 		"DatadogCredentialsArn": {
 			accept: []string{
-				secret + "datadog/keys-AbCdEf", "arn:aws-us-gov:ssm:us-gov-west-1:111122223333:parameter/datadog/keys",
+				"", secret + "datadog/keys-AbCdEf", "arn:aws-us-gov:ssm:us-gov-west-1:111122223333:parameter/datadog/keys",
 			},
 			refuse: []string{
-				"", "*", "datadog/keys", secret + "*", secret + "datadog/keys", secret + "datadog/key?-AbCdEf",
+				"*", "datadog/keys", secret + "*", secret + "datadog/keys", secret + "datadog/key?-AbCdEf",
 				"arn:aws:ssm:us-east-1:111122223333:parameter/*", "arn:aws:s3:::bucket", "x" + secret + "k-AbCdEf",
+				secret + "a-AbCdEf," + secret + "b-AbCdEf",
 			},
+		},
+		"DatadogAppKeyArn": {
+			accept: []string{"", secret + "datadog/app-AbCdEf", "arn:aws:ssm:us-east-1:111122223333:parameter/datadog/app"},
+			refuse: []string{"*", "ddapp_0123456789", secret + "*", secret + "datadog/app", "arn:aws:s3:::bucket"},
+		},
+		"DatadogOrgUuid": {
+			accept: []string{"", "01234567-89ab-cdef-0123-456789abcdef"},
+			refuse: []string{"*", "acme", "01234567-89ab-cdef-0123-456789abcde*", "01234567-89ab-cdef-0123-456789abcdef "},
 		},
 		"SourceSecretPrefix":    {accept: []string{"prod/", "rds!db", "a+b=c@d."}, refuse: []string{"", "*", "prod/*", "${aws:username}"}},
 		"SourceParameterPrefix": {accept: []string{"", "/prod/", "/okta"}, refuse: []string{"/", "*", "/*", "prod", "/prod/*"}},

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -25,6 +26,8 @@ var canaries = map[string]string{
 	"APIKEY":        "canary-4D1datadog-apikey",
 	"APPKEY":        "canary-8E2datadog-appkey",
 	"AWS_SECRETKEY": "canary-6F5aws-secretkey",
+	"AWS_SESSION":   "canary-3K8aws-sessiontoken",
+	"ISSUED":        "canary-2T7datadog-issuedtoken",
 	"SIGNING":       "whsec_Y2FuYXJ5LTdHNnNpZ25pbmctc2VjcmV0LW9uZQ==",
 	"SIGNING2":      "whsec_Y2FuYXJ5LTVINHNpZ25pbmctc2VjcmV0LXR3bw==",
 }
@@ -50,6 +53,7 @@ type world struct {
 func newWorld() *world {
 	w := &world{aws: awssim.New(), datadog: datadogsim.New(), runtime: newRuntimeAPI(), stdout: newOutput(), stderr: newOutput()}
 	w.datadog.SetKeys(canaries["APIKEY"], canaries["APPKEY"])
+	w.datadog.IssueTokens(canaries["ISSUED"], 15*time.Minute)
 	return w
 }
 
@@ -71,6 +75,7 @@ func (w *world) start(bootstrap string, settings map[string]string) error {
 		"AWS_REGION":                       awssim.Region,
 		"AWS_ACCESS_KEY_ID":                "AKIDEXAMPLE",
 		"AWS_SECRET_ACCESS_KEY":            canaries["AWS_SECRETKEY"],
+		"AWS_SESSION_TOKEN":                canaries["AWS_SESSION"],
 		"AWS_ENDPOINT_URL_SECRETS_MANAGER": aws,
 		"AWS_ENDPOINT_URL_SSM":             aws,
 		"AWS_EC2_METADATA_DISABLED":        "true",
@@ -131,11 +136,31 @@ func (w *world) close() {
 	}
 }
 
+// planted are the canaries, and of the proofs of identity that Datadog has
+// received what is secret: the headers, as they are sent, and the signature.
+func (w *world) planted() map[string]string {
+	planted := maps.Clone(canaries)
+	for i, request := range w.datadog.Requests() {
+		proof, ok := strings.CutPrefix(request.Header.Get("Authorization"), "Delegated ")
+		if parts := strings.Split(proof, "|"); ok && len(parts) == 4 {
+			headers, _ := base64.StdEncoding.DecodeString(parts[1])
+			_, signature, _ := strings.Cut(string(headers), "Signature=")
+			if signature == "" {
+				continue
+			}
+			planted[fmt.Sprintf("PROOF%d", i)] = parts[1]
+			planted[fmt.Sprintf("SIGNATURE%d", i)] = signature[:min(64, len(signature))]
+		}
+	}
+	return planted
+}
+
 // leak tells which canary an output holds, plain or in base64.
 func (w *world) leak() error {
+	planted := w.planted()
 	outputs := map[string]string{"a reply": w.replies.String(), "the log": w.stdout.String(), "stderr": w.stderr.String()}
 	for name, text := range outputs {
-		for canary, value := range canaries {
+		for canary, value := range planted {
 			if strings.Contains(text, value) || strings.Contains(text, base64.StdEncoding.EncodeToString([]byte(value))) {
 				return fmt.Errorf("%s holds %s:\n%s", name, canary, text)
 			}

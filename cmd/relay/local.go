@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/spf13/cobra"
 
 	"credential-relay/cmd/internal/environment"
@@ -54,6 +56,9 @@ func runLocal(ctx context.Context, out io.Writer, once bool) error {
 const (
 	demoAPIKey = "demo-api"
 	demoAppKey = "demo-app"
+
+	// datadogKeys is the secret that holds them.
+	datadogKeys = "demo/datadog-keys"
 )
 
 // What deliveries to the webhook are signed with.
@@ -82,24 +87,43 @@ func newLocal(ctx context.Context) (*local, error) {
 		l.close()
 		return nil, err
 	}
-	l.datadog.SetKeys(demoAPIKey, demoAppKey)
+	config := aws.Config{
+		Region:       awssim.Region,
+		BaseEndpoint: aws.String(l.awsURL),
+		Credentials:  credentials.NewStaticCredentialsProvider("demo", "demo", ""),
+	}
+	l.aws.OnLabelMoved(l.rotateDatadogKeys(ctx, secretsmanager.NewFromConfig(config)))
+	l.aws.PutSecret(datadogKeys, fmt.Sprintf(`{"api_key":%q,"app_key":%q}`, demoAPIKey, demoAppKey))
 	l.datadog.Accept(refuseMarked)
 	l.aws.PutSecret(webhookSecret, demoSigningSecret)
 	env, err := environment.Read([]string{
-		"DD_API_URL=" + l.datadogURL, "DD_API_KEY=" + demoAPIKey, "DD_APP_KEY=" + demoAppKey,
+		"DD_API_URL=" + l.datadogURL, "DD_CREDENTIALS_ARN=" + l.aws.SecretARN(datadogKeys),
 		"WEBHOOK_SECRET_ARN=" + l.aws.SecretARN(webhookSecret),
 	})
 	if err != nil {
 		l.close()
 		return nil, err
 	}
-	config := aws.Config{
-		Region:       awssim.Region,
-		BaseEndpoint: aws.String(l.awsURL),
-		Credentials:  credentials.NewStaticCredentialsProvider("demo", "demo", ""),
-	}
 	l.newHandler = func(log *slog.Logger) *handler.Handler { return env.Handler(config, log) }
 	return l, nil
+}
+
+// rotateDatadogKeys has Datadog take the keys that are in their secret now, and
+// the former ones no longer, as if somebody had rotated both together.
+func (l *local) rotateDatadogKeys(ctx context.Context, secrets *secretsmanager.Client) func(awssim.LabelMove) {
+	return func(move awssim.LabelMove) {
+		if move.Name != datadogKeys {
+			return
+		}
+		var keys struct {
+			API string `json:"api_key"`
+			App string `json:"app_key"`
+		}
+		current, err := secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &move.ARN})
+		if err == nil && json.Unmarshal([]byte(aws.ToString(current.SecretString)), &keys) == nil {
+			l.datadog.SetKeys(keys.API, keys.App)
+		}
+	}
 }
 
 // refusedMark is what makes the simulator of Datadog refuse a credential.

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
@@ -48,10 +50,10 @@ func TestTheCommandsItOffersWork(t *testing.T) {
 		written.Close()
 	}()
 	printed := lines(read)
-	invitation := until(t, printed, `-d '{"secret": "prod/okta/datadog"}'`)
+	invitation := until(t, printed, `my-app`)
 
 	commands := command.FindAllString(invitation, -1)
-	want := []string{`"VersionId"`, `"integration_type":"OKTA"`, `"would_send":["secrets.api_token"]`, `"outcome":"updated"`}
+	want := []string{`"VersionId"`, `"integration_type":"OKTA"`, `"would_send":["secrets.api_token"]`, `"outcome":"updated"`, `"VersionId"`}
 	if len(commands) != len(want) {
 		t.Fatalf("the invitation offers %d commands, want %d:\n%s", len(commands), len(want), invitation)
 	}
@@ -69,12 +71,36 @@ func TestTheCommandsItOffersWork(t *testing.T) {
 			until(t, printed, "outcome=unchanged")
 		case 3:
 			until(t, printed, "trigger=webhook")
+		case 4: // the event of this rotation asks for nothing; the next relay meets refused keys
+			until(t, printed, "outcome=ignored")
+			if !local.takes(t, "my-api", "my-app") || local.takes(t, demoAPIKey, demoAppKey) {
+				t.Error("Datadog's own keys are not rotated")
+			}
+			local.aws.PutSecret(okta.secret, fmt.Sprintf(okta.format, "demo-token-after"))
+			until(t, printed, "outcome=updated")
 		}
 	}
 	cancel()
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+// takes reports whether Datadog takes a pair of keys.
+func (l *local) takes(t *testing.T, apiKey, appKey string) bool {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, l.datadogURL+"/api/v2/validate_keys", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("DD-API-KEY", apiKey)
+	request.Header.Set("DD-APPLICATION-KEY", appKey)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	return answer.StatusCode == http.StatusOK
 }
 
 // lines takes what is printed off the printer's hands, so that it never waits.

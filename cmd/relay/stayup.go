@@ -39,7 +39,7 @@ func (l *local) stayUp(ctx context.Context, out io.Writer) error {
 		case <-ctx.Done():
 		}
 	})
-	fmt.Fprintf(out, invitation, l.awsURL, l.datadogURL, functionURL, demoAPIKey, demoAppKey, webhookURL, signed)
+	fmt.Fprintf(out, invitation, l.awsURL, l.datadogURL, functionURL, demoAPIKey, demoAppKey, webhookURL, signed, datadogKeys)
 	for {
 		select {
 		case move := <-moves:
@@ -78,6 +78,13 @@ To try in another terminal (what comes of it is logged here):
   # Deliver to the webhook. The signature is good for five minutes.
   curl -s %[6]s/v1/relay -H 'Content-Type: application/json' \
 %[7]s
+
+  # Rotate Datadog's own keys, after which only these are taken (also by the
+  # command that shows what Datadog has). The next relay reads them anew.
+  curl -s %[1]s \
+    -H 'X-Amz-Target: secretsmanager.PutSecretValue' \
+    -H 'Content-Type: application/x-amz-json-1.1' \
+    -d '{"SecretId": "%[8]s", "SecretString": "{\"api_key\":\"my-api\",\"app_key\":\"my-app\"}"}'
 
 `
 

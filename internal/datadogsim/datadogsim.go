@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 const (
@@ -33,6 +34,11 @@ type Simulator struct {
 	scripts        map[Operation]script
 	hooks          map[Operation][]func()
 	requests       []Request
+	trusted        trust
+	issued         map[string]time.Time // when the tokens end that proofs were exchanged for
+	tokensMade     int
+	tokenPrefix    string
+	tokenLife      time.Duration
 }
 
 // New returns a Simulator without configs that accepts no keys until SetKeys or SetToken is called.
@@ -42,6 +48,8 @@ func New() *Simulator {
 		azure:   map[app]string{},
 		scripts: map[Operation]script{},
 		hooks:   map[Operation][]func(){},
+
+		issued: map[string]time.Time{}, tokenPrefix: "delegated-token", tokenLife: 15 * time.Minute,
 	}
 }
 
@@ -128,6 +136,8 @@ func operationsAt(path string) (operations map[string]Operation, id string) {
 		return map[string]Operation{http.MethodGet: ValidateKeys}, ""
 	case path == azurePath:
 		return map[string]Operation{http.MethodPut: Azure}, ""
+	case path == delegatedPath:
+		return map[string]Operation{http.MethodPost: DelegatedToken}, ""
 	case path == configsPath:
 		return map[string]Operation{http.MethodGet: List}, ""
 	case path == configsPath+"/validate":
@@ -146,6 +156,9 @@ func (s *Simulator) answer(c call) Answer {
 	if answer, ok := s.scripted(c); ok {
 		return answer
 	}
+	if c.op == DelegatedToken { // which is how to authenticate
+		return s.delegate(c)
+	}
 	if status := s.authenticate(c.request.Header); status != http.StatusOK {
 		return refuse(status, http.StatusText(status))
 	}
@@ -159,10 +172,10 @@ func (s *Simulator) authenticate(h http.Header) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if token, ok := strings.CutPrefix(h.Get("Authorization"), "Bearer "); ok {
-		if token == "" || token != s.token {
-			return http.StatusUnauthorized
+		if token != "" && token == s.token || time.Now().Before(s.issued[token]) {
+			return http.StatusOK
 		}
-		return http.StatusOK
+		return http.StatusUnauthorized
 	}
 	apiKey, appKey := h.Get("DD-API-KEY"), h.Get("DD-APPLICATION-KEY")
 	if apiKey == "" || appKey == "" || apiKey != s.apiKey || appKey != s.appKey {

@@ -21,6 +21,7 @@ const (
 	ValidateStored Operation = "validate-stored" // POST …/integration_config/{id}/validate
 	Azure          Operation = "azure"           // PUT /api/v1/integration/azure
 	ValidateKeys   Operation = "validate-keys"   // GET /api/v2/validate_keys
+	DelegatedToken Operation = "delegated-token" // POST /api/v2/delegated-token
 )
 
 // Answer is a scripted answer. The zero Answer stands for normal service, so that a script can let calls pass.

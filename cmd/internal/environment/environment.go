@@ -10,7 +10,6 @@ import (
 	"regexp"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/caarlos0/env/v11"
@@ -22,9 +21,10 @@ import (
 
 // Environment is what the variables say, once it has been found to make sense.
 type Environment struct {
-	Site           string         `env:"DD_SITE" envDefault:"datadoghq.com"`
+	Site           string         `env:"DD_SITE"`
 	APIURL         string         `env:"DD_API_URL"`
 	CredentialsARN string         `env:"DD_CREDENTIALS_ARN"`
+	OrgUUID        string         `env:"DD_ORG_UUID"`
 	APIKey         datadog.Secret `env:"DD_API_KEY"`
 	AppKey         datadog.Secret `env:"DD_APP_KEY"`
 	BearerToken    datadog.Secret `env:"DD_BEARER_TOKEN"`
@@ -45,6 +45,13 @@ func Read(variables []string) (Environment, error) {
 }
 
 func (e *Environment) readSite() (err error) {
+	// Another address than a site's says nothing of the site.
+	if e.Site == "" && e.APIURL == "" {
+		e.Site = datadog.Sites[0]
+	}
+	if e.Site == "" {
+		return nil
+	}
 	if e.datadogURL, err = datadog.SiteURL(e.Site); err != nil {
 		return fmt.Errorf("DD_SITE: %w", err)
 	}
@@ -60,32 +67,6 @@ func (e *Environment) readURL() (err error) {
 		return fmt.Errorf("DD_API_URL: %w", err)
 	}
 	return nil
-}
-
-// checkKeys makes sure that there is one way to authenticate, and only one.
-func (e Environment) checkKeys() error {
-	keys := e.keys()
-	literal := !keys.API.IsZero() || !keys.Application.IsZero() || !keys.Token.IsZero()
-	switch {
-	case e.CredentialsARN != "" && literal:
-		return errors.New("DD_CREDENTIALS_ARN: is set together with DD_API_KEY, DD_APP_KEY or DD_BEARER_TOKEN; choose one way to authenticate")
-	case e.CredentialsARN != "":
-		parsed, err := arn.Parse(e.CredentialsARN)
-		if err != nil || parsed.Service != "secretsmanager" && parsed.Service != "ssm" {
-			return errors.New("DD_CREDENTIALS_ARN: must be the ARN of a Secrets Manager secret or an SSM parameter")
-		}
-		return nil
-	case !literal:
-		return errors.New("DD_CREDENTIALS_ARN: is missing; set it to the ARN of the secret that holds Datadog's keys (or, for local use, set DD_API_KEY and DD_APP_KEY, or DD_BEARER_TOKEN)")
-	}
-	if err := keys.Check(); err != nil {
-		return fmt.Errorf("DD_API_KEY, DD_APP_KEY, DD_BEARER_TOKEN: %w", err)
-	}
-	return nil
-}
-
-func (e Environment) keys() *datadog.Keys {
-	return &datadog.Keys{API: e.APIKey, Application: e.AppKey, Token: e.BearerToken}
 }
 
 var (
@@ -110,10 +91,8 @@ func (e Environment) checkWebhookSecret() error {
 // Handler builds the clients and the handler over them.
 func (e Environment) Handler(config aws.Config, log *slog.Logger) *handler.Handler {
 	sources := relay.Sources{Secrets: secretsmanager.NewFromConfig(config), Parameters: ssm.NewFromConfig(config)}
-	keys := datadog.Fixed(*e.keys())
-	if e.CredentialsARN != "" {
-		keys = sources.DatadogKeys(e.CredentialsARN)
-	}
+	client := &datadog.Client{URL: e.datadogURL}
+	client.Keys = e.keySource(sources, config, client)
 	var signatures *handler.Signatures
 	if e.WebhookSecret != "" {
 		signatures = &handler.Signatures{Secrets: sources.Secrets, ARN: e.WebhookSecret}
@@ -123,7 +102,7 @@ func (e Environment) Handler(config aws.Config, log *slog.Logger) *handler.Handl
 		Signatures: signatures,
 		Engine: &relay.Engine{
 			Sources:      sources,
-			Datadog:      &datadog.Client{URL: e.datadogURL, Keys: keys},
+			Datadog:      client,
 			BindingsPath: e.BindingsPath,
 		},
 	}

@@ -21,6 +21,7 @@ import (
 const (
 	canary       = "canary-4D1-datadog-key"
 	secretARN    = "arn:aws:secretsmanager:us-east-1:111122223333:secret:datadog/keys-AbCdEf"
+	orgUUID      = "01234567-89ab-cdef-0123-456789abcdef"
 	parameterARN = "arn:aws:ssm:us-east-1:111122223333:parameter/datadog/keys"
 )
 
@@ -37,6 +38,8 @@ func TestRead(t *testing.T) {
 		{"two keys", keys, nil},
 		{"a token", "DD_BEARER_TOKEN=" + canary, nil},
 		{"keys, and an empty token", keys + " DD_BEARER_TOKEN= DD_CREDENTIALS_ARN=", nil},
+		{"a list", "DD_CREDENTIALS_ARN=" + secretARN + "," + parameterARN, nil},
+		{"an organization", "DD_ORG_UUID=" + orgUUID, nil},
 		{"another site", "DD_SITE=us2.ddog-gov.com " + keys, nil},
 		{"empty variables are as if they were not there", "DD_SITE= DD_API_URL= BINDINGS_PATH= " + keys, nil},
 		{"an address instead of the site", "DD_API_URL=https://proxy.example:8443/datadog " + keys, nil},
@@ -48,13 +51,19 @@ func TestRead(t *testing.T) {
 		{"an empty ARN", "DD_CREDENTIALS_ARN=", []string{"DD_CREDENTIALS_ARN: is missing"}},
 		{"half the keys", "DD_API_KEY=" + canary, []string{"DD_API_KEY, DD_APP_KEY, DD_BEARER_TOKEN: the application key is missing"}},
 		{"the other half", "DD_APP_KEY=" + canary, []string{"DD_API_KEY, DD_APP_KEY, DD_BEARER_TOKEN: the API key is missing"}},
-		{"keys and a token", keys + " DD_BEARER_TOKEN=" + canary, []string{"DD_API_KEY, DD_APP_KEY, DD_BEARER_TOKEN: there is a bearer token and a key too"}},
-		{"an ARN and keys", keys + " DD_CREDENTIALS_ARN=" + secretARN, []string{"DD_CREDENTIALS_ARN: is set together with"}},
-		{"an ARN and half the keys", "DD_APP_KEY=" + canary + " DD_CREDENTIALS_ARN=" + secretARN, []string{"DD_CREDENTIALS_ARN: is set together with"}},
-		{"an ARN and a token", "DD_BEARER_TOKEN=" + canary + " DD_CREDENTIALS_ARN=" + secretARN, []string{"DD_CREDENTIALS_ARN: is set together with"}},
+		{"keys and a token", keys + " DD_BEARER_TOKEN=" + canary, []string{"DD_API_KEY with DD_APP_KEY, DD_BEARER_TOKEN: are set together"}},
+		{"an ARN and keys", keys + " DD_CREDENTIALS_ARN=" + secretARN, []string{"DD_CREDENTIALS_ARN, DD_API_KEY with DD_APP_KEY: are set together"}},
+		{"an ARN and half the keys", "DD_APP_KEY=" + canary + " DD_CREDENTIALS_ARN=" + secretARN, []string{"DD_CREDENTIALS_ARN, DD_API_KEY with DD_APP_KEY: are set together"}},
+		{"an ARN and a token", "DD_BEARER_TOKEN=" + canary + " DD_CREDENTIALS_ARN=" + secretARN, []string{"DD_CREDENTIALS_ARN, DD_BEARER_TOKEN: are set together"}},
 		{"a key with a line break", "DD_API_KEY=" + canary + "\n DD_APP_KEY=" + canary, []string{"DD_API_KEY, DD_APP_KEY, DD_BEARER_TOKEN: the API key holds a space"}},
 		{"a key instead of an ARN", "DD_CREDENTIALS_ARN=" + canary, []string{"DD_CREDENTIALS_ARN: must be the ARN"}},
 		{"an ARN of something else", "DD_CREDENTIALS_ARN=arn:aws:s3:::bucket/" + canary, []string{"DD_CREDENTIALS_ARN: must be the ARN"}},
+		{"everything that authenticates", keys + " DD_ORG_UUID=" + orgUUID + " DD_BEARER_TOKEN=x DD_CREDENTIALS_ARN=" + secretARN, []string{"DD_CREDENTIALS_ARN, DD_ORG_UUID, DD_API_KEY with DD_APP_KEY, DD_BEARER_TOKEN: are set together"}},
+		{"a list with a key in it", "DD_CREDENTIALS_ARN=" + secretARN + "," + canary, []string{"DD_CREDENTIALS_ARN: element 2 of its list must be the ARN"}},
+		{"a list with nothing in it", "DD_CREDENTIALS_ARN=," + secretARN, []string{"DD_CREDENTIALS_ARN: element 1 of its list must be the ARN"}},
+		{"a list of one twice", "DD_CREDENTIALS_ARN=" + secretARN + "," + secretARN, []string{"DD_CREDENTIALS_ARN: element 2 of its list is there twice"}},
+		{"an organization's name", "DD_ORG_UUID=" + canary, []string{"DD_ORG_UUID: must be the UUID"}},
+		{"an organization with more behind it", "DD_ORG_UUID=" + orgUUID + "\nx", []string{"DD_ORG_UUID: must be the UUID"}},
 		{"a site that is none", "DD_SITE=datadog.example " + keys, []string{`DD_SITE: "datadog.example" is not a Datadog site; use one of datadoghq.com, us3.datadoghq.com`}},
 		{"a site as an address", "DD_SITE=https://api.datadoghq.com " + keys, []string{"DD_SITE:"}},
 		{"a site that begins as one", "DD_SITE=datadoghq.com.example " + keys, []string{"DD_SITE:"}},
@@ -147,11 +156,16 @@ func TestKeys(t *testing.T) {
 		{"two keys", "DD_API_KEY=" + canary + " DD_APP_KEY=" + canary, pair, ""},
 		{"a token", "DD_BEARER_TOKEN=" + canary, "  Bearer " + canary, ""},
 		{"a secret", "DD_CREDENTIALS_ARN=" + secretARN, pair, "secretsmanager.GetSecretValue " + secretARN},
+		{"no key", "DD_ORG_UUID=" + orgUUID, "  Bearer " + canary + "-issued", ""},
 		{"a parameter", "DD_CREDENTIALS_ARN=" + parameterARN, pair, "AmazonSSM.GetParameter " + parameterARN},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got, reads string
 			datadogAPI := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if strings.HasPrefix(r.Header.Get("Authorization"), "Delegated ") {
+					_, _ = io.WriteString(w, `{"data":{"attributes":{"access_token":"`+canary+`-issued"}}}`)
+					return
+				}
 				got = r.Header.Get("DD-API-KEY") + " " + r.Header.Get("DD-APPLICATION-KEY") + " " + r.Header.Get("Authorization")
 				_, _ = io.WriteString(w, `{"data":[]}`)
 			}))
@@ -184,5 +198,5 @@ func TestKeys(t *testing.T) {
 }
 
 func identity(context.Context) (aws.Credentials, error) {
-	return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: canary}, nil
+	return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: canary, SessionToken: canary}, nil
 }

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"credential-relay/internal/awssim"
+	"credential-relay/internal/datadogsim"
+)
+
+// These are the commands of scenarios about the ways to authenticate.
+
+// federation ORG [LIFE] maps the function's AWS identity to a service account of
+// an organization, whose tokens live so long.
+func trustAWS(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 1, "federation ORG [LIFE]")
+	w := worldOf(ts)
+	w.datadog.TrustAWS(args[0], "AKIDEXAMPLE", canaries["AWS_SECRETKEY"], canaries["AWS_SESSION"], awssim.Region)
+	if len(args) > 1 {
+		life, err := time.ParseDuration(args[1])
+		ts.Check(err)
+		w.datadog.IssueTokens(canaries["ISSUED"], life)
+	}
+}
+
+// revoke has Datadog refuse all tokens that it has issued so far.
+func revokeTokens(ts *testscript.TestScript, _ bool, _ []string) {
+	worldOf(ts).datadog.RevokeTokens()
+}
+
+// start READS starts the function without an event, and waits until it has read
+// secrets so often, been given the tokens that it asked for, and has a
+// connection to Datadog.
+func startEarly(ts *testscript.TestScript, _ bool, args []string) {
+	need(ts, args, 1, "start READS")
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	w := worldOf(ts)
+	startFunction(ts, w)
+	for patience := time.Now().Add(10 * time.Second); time.Now().Before(patience); time.Sleep(10 * time.Millisecond) {
+		reads, connected, exchanged := 0, false, ts.Getenv("DD_ORG_UUID") == ""
+		for _, call := range w.aws.Calls() {
+			if call.Operation == "GetSecretValue" {
+				reads++
+			}
+		}
+		for _, request := range w.datadog.Requests() {
+			connected = connected || request.Method == http.MethodHead && request.Status != 0
+			exchanged = exchanged || request.Operation == datadogsim.DelegatedToken && request.Status != 0
+		}
+		if reads == want && connected && exchanged {
+			return
+		}
+	}
+	ts.Fatalf("the function has not read %d secrets, or has no connection to Datadog", want)
+}
