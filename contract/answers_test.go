@@ -38,6 +38,7 @@ func TestAnswers(t *testing.T) {
 		none     = configs + "/none"
 		wrongKey = "DD-API-KEY: wrong"
 		wrong    = "Authorization: Bearer wrong"
+		azure    = `{"tenant_name":"tenant","client_id":"client","client_secret":"s"}`
 		body     = `{"data":{"type":"integration_config","attributes":{"integration_type":"OKTA","domain":"d","secrets":{"api_token":"t"}}}}`
 	)
 	tests := map[string]struct {
@@ -74,6 +75,9 @@ func TestAnswers(t *testing.T) {
 		"validate stored, wrong key": {target: "POST " + one + "/validate", header: wrongKey, want: 403},
 		"validate stored, unknown":   {target: "POST " + none + "/validate", want: 404},
 		"validate stored, bad token": {target: "POST " + one + "/validate", header: wrong, want: 401, differs: "as for list"},
+		"azure":                      {target: "PUT /api/v1/integration/azure", body: azure, want: 200},
+		"azure, unknown":             {target: "PUT /api/v1/integration/azure", body: strings.Replace(azure, "client", "other", 2), want: 400},
+		"azure, wrong key":           {target: "PUT /api/v1/integration/azure", body: azure, header: wrongKey, want: 403},
 		"validate keys":              {target: "GET /api/v2/validate_keys", want: 200},
 		"validate keys, wrong key":   {target: "GET /api/v2/validate_keys", header: wrongKey, want: 403},
 		"validate keys, wrong token": {target: "GET /api/v2/validate_keys", header: wrong, want: 401},

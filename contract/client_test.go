@@ -41,6 +41,7 @@ func newSimulator() *datadogsim.Simulator {
 			Settings: map[string]any{"setting1": "value1"}, CreatedAt: time.Unix(1, 0).UTC(), ModifiedAt: time.Unix(2, 0).UTC(),
 		})
 	}
+	sim.PutAzureIntegration("tenant", "client", "old")
 	sim.PutConfig(datadogsim.Config{ID: "a/b c", Type: "OKTA"}) // and nothing that is optional
 	sim.PutConfig(datadogsim.Config{ID: "..", Type: "OKTA", State: "invalid", Settings: map[string]any{}})
 	return sim
@@ -106,6 +107,11 @@ type call struct {
 func calls() []call {
 	list := []call{
 		listCall("all", ""), getCall("a/b c"), getCall(".."),
+		{name: "azure", method: "UpdateAzureIntegration", do: func(ctx context.Context, c *datadog.Client) error {
+			return c.UpdateAzureIntegration(ctx, datadog.AzureCredential{
+				TenantID: datadog.NewSecret("tenant"), ClientID: datadog.NewSecret("client"), ClientSecret: datadog.NewSecret("s"),
+			})
+		}},
 		{name: "stored, odd id", method: "ValidateStored", do: storedCall("a/b c")},
 	}
 	for _, kind := range slices.Sorted(maps.Keys(secretsOf)) {
@@ -197,6 +203,12 @@ func seal(values map[string]any) datadog.Secrets {
 	return sealed
 }
 
+// undescribed are the client's methods that the description cannot judge.
+var undescribed = map[string]string{
+	"ExchangeProof": "Datadog's own client makes this call, and its description does not have it",
+	"Warm":          "it opens a connection and asks for nothing",
+}
+
 // TestClient makes every call with either kind of keys, and has the description
 // judge each request and each answer.
 func TestClient(t *testing.T) {
@@ -222,7 +234,7 @@ func TestClient(t *testing.T) {
 		}
 	}
 	for method := range reflect.TypeFor[*datadog.Client]().Methods() {
-		if !driven[method.Name] {
+		if !driven[method.Name] && undescribed[method.Name] == "" {
 			t.Errorf("no call drives the client's %s", method.Name)
 		}
 	}

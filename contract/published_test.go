@@ -45,6 +45,7 @@ var used = []operation{
 	{"POST", configs + "/validate"},
 	{"POST", configs + "/{integration_config_id}/validate"},
 	{"GET", "/api/v2/validate_keys"},
+	{"PUT", "/api/v1/integration/azure"},
 }
 
 // object is a JSON object.

@@ -42,6 +42,12 @@ func TestPastVersions(t *testing.T) {
 			`  + security scheme AuthZ flows authorizationCode authorizationUrl = "/oauth2/v1/authorize"`,
 			`  + security scheme AuthZ flows authorizationCode tokenUrl = "/oauth2/v1/token"`,
 			`  + security scheme AuthZ type = "oauth2"`,
+			"PUT /api/v1/integration/azure",
+			"  + security AuthZ",
+			"  + security scheme AuthZ flows authorizationCode",
+			`  + security scheme AuthZ flows authorizationCode authorizationUrl = "/oauth2/v1/authorize"`,
+			`  + security scheme AuthZ flows authorizationCode tokenUrl = "/oauth2/v1/token"`,
+			`  + security scheme AuthZ type = "oauth2"`,
 		}},
 	}
 	for name, test := range tests {

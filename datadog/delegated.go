@@ -28,7 +28,7 @@ func (c *Client) ExchangeProof(ctx context.Context, proof Proof) (*Keys, time.Ti
 	var keys *Keys
 	var ends time.Time
 	err := c.do(ctx, request{
-		call: "exchange the function's AWS identity for a token", method: http.MethodPost, path: "/api/v2/delegated-token",
+		operation: exchangeProof, call: "exchange the function's AWS identity for a token", method: http.MethodPost, path: "/api/v2/delegated-token",
 		secrets: proof.Holds, keys: Fixed(Keys{proof: proof.Text}),
 	}, func(content []byte) bool {
 		keys, ends = delegatedToken(content, time.Now())

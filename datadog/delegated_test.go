@@ -116,6 +116,15 @@ func TestWarm(t *testing.T) {
 	})
 }
 
+// TestWarmWithoutTLS sends nothing to a host that is this machine.
+func TestWarmWithoutTLS(t *testing.T) {
+	line := &line{}
+	clientOf("http://127.0.0.1:1", line).Warm(t.Context())
+	if line.tries() != 0 {
+		t.Errorf("sent %d requests, want none", line.tries())
+	}
+}
+
 // TestWarmEndsInTime has both of its parts stuck, and one of them fail.
 func TestWarmEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -135,7 +144,7 @@ func TestWarmEndsInTime(t *testing.T) {
 func TestWarmLeavesAConnection(t *testing.T) {
 	connections := make(chan struct{}, 10)
 	server := listen(t, func() { connections <- struct{}{} })
-	client := clientOf(server.URL+basePath, &http.Transport{})
+	client := clientOf(server.URL+basePath, server.Client().Transport)
 	client.Warm(t.Context())
 	if err := get(t.Context(), client); err == nil || !strings.Contains(err.Error(), "404") {
 		t.Errorf("got %v, want a 404", err)
@@ -153,7 +162,7 @@ func listen(t *testing.T, connected func()) *httptest.Server {
 			connected()
 		}
 	}
-	server.Start()
+	server.StartTLS()
 	t.Cleanup(server.Close)
 	return server
 }

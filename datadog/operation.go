@@ -18,6 +18,7 @@ var (
 	updateConfig       = operation{"update", "manage_integrations"}
 	validateCredential = operation{"validate", "integrations_read"}
 	validateStored     = operation{"validate stored", "integrations_read"}
+	exchangeProof      = operation{"exchange proof", ""}
 	updateAzure        = operation{"update azure", "azure_configuration_edit"}
 )
 

@@ -336,9 +336,6 @@ func listRequests(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	var text strings.Builder
 	for _, request := range received[w.requestsBefore:] {
-		if request.Method == http.MethodHead {
-			continue
-		}
 		_, path, below := strings.Cut(request.Path, "/integration_config")
 		if !below {
 			path = request.Path
