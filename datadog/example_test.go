@@ -96,6 +96,35 @@ func ExampleClient_ValidateStored() {
 	// Output: true validate what integration config 1111 holds: Datadog answered 400 Bad Request: the token is revoked
 }
 
+func ExampleClient_UpdateAzureIntegration() {
+	client, sim, closeServer := simulated()
+	defer closeServer()
+	sim.PutAzureIntegration("tenant", "client", "old")
+
+	credential := datadog.AzureCredential{
+		TenantID: datadog.NewSecret("tenant"), ClientID: datadog.NewSecret("client"), ClientSecret: datadog.NewSecret("new"),
+	}
+	fmt.Println(client.UpdateAzureIntegration(context.Background(), credential))
+	credential.ClientID = datadog.NewSecret("unknown")
+	fmt.Println(datadog.IsRefusal(client.UpdateAzureIntegration(context.Background(), credential)))
+	// Output:
+	// <nil>
+	// true
+}
+
+// The proof is a signed call of AWS; here the answer is what counts.
+func ExampleClient_ExchangeProof() {
+	client, sim, closeServer := simulated()
+	defer closeServer()
+	sim.Script(datadogsim.DelegatedToken, datadogsim.Answer{
+		Body: `{"data":{"type":"delegated_token","attributes":{"access_token":"short-lived","expires":"1800000000"}}}`,
+	})
+
+	keys, ends, err := client.ExchangeProof(context.Background(), datadog.Proof{Text: datadog.NewSecret("proof")})
+	fmt.Println(keys.Token, ends.UTC(), err)
+	// Output: [secret] 2027-01-15 08:00:00 +0000 UTC <nil>
+}
+
 // What went wrong is told in words, and as fields.
 func ExampleError() {
 	client, sim, closeServer := simulated()

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -29,9 +30,18 @@ func main() {
 	if err != nil {
 		exit(err)
 	}
-	handler := env.Handler(awsConfig, lambdacontext.NewLogger())
+	handler := env.Handler(awsConfig, slog.New(logHandler()))
 	go warmUp(handler.Engine.Datadog)
 	lambda.Start(handler)
+}
+
+// logHandler is Lambda's own, whose lines are metrics where they are JSON, as
+// the template has it.
+func logHandler() slog.Handler {
+	if os.Getenv("AWS_LAMBDA_LOG_FORMAT") == "JSON" {
+		return metrics{lambdacontext.NewLogHandler()}
+	}
+	return lambdacontext.NewLogHandler()
 }
 
 // warmUp has ready what the first invocation would otherwise wait for: Datadog's
