@@ -173,6 +173,9 @@ func (c *Client) ValidateCredential(ctx context.Context, kind IntegrationType, d
 // https://docs.datadoghq.com/api/latest/security-monitoring/#validate-an-entity-context-sync-configuration
 func (c *Client) ValidateStored(ctx context.Context, id ConfigID) error {
 	call := "validate what integration config " + string(id) + " holds"
+	if id == "" { // whose path would be another operation's
+		return &Error{Call: call, Err: errors.New("the id is empty")}
+	}
 	return c.do(ctx, request{operation: validateStored, call: call, method: http.MethodPost, path: id.path() + "/validate"}, nothing)
 }
 

@@ -398,3 +398,12 @@ func TestSimulatorTakesAll(t *testing.T) {
 		}
 	}
 }
+
+// TestValidateStoredWithoutID sends nothing: to the path without an id Datadog
+// would take the call for another.
+func TestValidateStoredWithoutID(t *testing.T) {
+	client, line := client(reply(200, ""))
+	if err := client.ValidateStored(t.Context(), ""); err == nil || line.tries() != 0 {
+		t.Errorf("got %v after %d tries, want an error and none", err, line.tries())
+	}
+}

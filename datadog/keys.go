@@ -21,9 +21,10 @@ type Keys struct {
 
 // Check reports what is missing from the keys, or wrong with them.
 func (k *Keys) Check() error {
-	for name, key := range map[string]Secret{"API key": k.API, "application key": k.Application, "bearer token": k.Token} {
+	names := []string{"API key", "application key", "bearer token"}
+	for i, key := range []Secret{k.API, k.Application, k.Token} {
 		if text, ok := key.open().(string); ok && strings.ContainsFunc(text, notInKey) {
-			return fmt.Errorf("the %s holds a space, a line break or another character that no key has", name)
+			return fmt.Errorf("the %s holds a space, a line break or another character that no key has", names[i])
 		}
 	}
 	switch {
