@@ -108,21 +108,21 @@ func (c *Client) attempt(ctx context.Context, req request, keys *Keys, read read
 	if transport == nil {
 		transport = http.DefaultTransport
 	}
+	scrubber := newScrubber(keys, req.secrets)
 	resp, err := transport.RoundTrip(httpReq) // http.Client would look into redirects
 	if err != nil {
-		return noAnswer(req, keys, err)
+		return noAnswer(req, scrubber.scrubError(err))
 	}
 	defer resp.Body.Close()
 	// Reading from a connection whose protocol was switched heeds no deadline.
 	defer context.AfterFunc(ctx, func() { resp.Body.Close() })()
-	name := newScrubber(keys, req.secrets).scrub(resp.Header.Get("X-RateLimit-Name"))
-	c.limits.learn(req.operation, name, resp.StatusCode, resp.Header)
+	limit := scrubber.scrub(resp.Header.Get("X-RateLimit-Name"))
+	c.limits.learn(req.operation, limit, resp.StatusCode, resp.Header)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return refusal(req, keys, resp)
+		return refusal(req, resp, limit, scrubber)
 	}
 	if err := accept(resp.Body, read); err != nil {
-		err = newScrubber(keys, req.secrets).scrubError(err)
-		return &Error{Call: req.call, Status: resp.StatusCode, Retryable: true, Err: err}
+		return &Error{Call: req.call, Status: resp.StatusCode, Retryable: true, Err: scrubber.scrubError(err)}
 	}
 	return nil
 }
@@ -146,16 +146,14 @@ func (c *Client) newRequest(ctx context.Context, req request, keys *Keys) (*http
 var userAgent = fmt.Sprintf("credential-relay (go %s; os %s; arch %s)", runtime.Version(), runtime.GOOS, runtime.GOARCH)
 
 // noAnswer tells a connection that was lost from one that can never be made.
-func noAnswer(req request, keys *Keys, err error) *Error {
+func noAnswer(req request, err error) *Error {
 	var untrusted *tls.CertificateVerificationError
-	err = newScrubber(keys, req.secrets).scrubError(err)
 	return &Error{Call: req.call, Retryable: !errors.As(err, &untrusted), Err: err}
 }
 
 // refusal reads an answer that is not a success.
-func refusal(req request, keys *Keys, resp *http.Response) *Error {
+func refusal(req request, resp *http.Response, limit string, scrubber *scrubber) *Error {
 	failure := &Error{Call: req.call, Status: resp.StatusCode, Meaning: req.operation.meaning(resp.StatusCode)}
-	scrubber := newScrubber(keys, req.secrets)
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorAnswer))
 	if err == nil {
 		for _, text := range messages(body) {
@@ -165,7 +163,7 @@ func refusal(req request, keys *Keys, resp *http.Response) *Error {
 	switch {
 	case resp.StatusCode == http.StatusTooManyRequests:
 		failure.Retryable = true
-		failure.RateLimit = RateLimit{Name: scrubber.scrub(resp.Header.Get("X-RateLimit-Name")), Reset: rateLimitReset(resp.Header)}
+		failure.RateLimit = RateLimit{Name: limit, Reset: rateLimitReset(resp.Header)}
 		failure.RetryAfter = failure.RateLimit.Reset
 	case resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented:
 		failure.Retryable = true

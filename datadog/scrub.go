@@ -21,19 +21,27 @@ const noSecret = "service_account"
 // scrubber masks in Datadog's answers whatever a request carried that is
 // secret: an error message may well quote its input.
 type scrubber struct {
-	echoes map[string]bool // every run of shortestEcho bytes of every secret text
+	keys    *Keys
+	secrets Secrets
+
+	echoes map[string]bool // every run of shortestEcho bytes of every secret text; nil until there is a text to mask
 	short  []string        // texts shorter than that, whole
 }
 
 func newScrubber(keys *Keys, secrets Secrets) *scrubber {
-	s := &scrubber{echoes: map[string]bool{}}
-	for _, key := range keys.opened() {
+	return &scrubber{keys: keys, secrets: secrets}
+}
+
+// collect takes the secrets apart. Few answers quote anything, so that is left
+// until one does.
+func (s *scrubber) collect() {
+	s.echoes = map[string]bool{}
+	for _, key := range s.keys.opened() {
 		s.add(key)
 	}
-	for _, secret := range secrets {
+	for _, secret := range s.secrets {
 		s.add(secret.open())
 	}
-	return s
 }
 
 // Mask takes out of a text whatever of the secrets it quotes: Datadog may quote
@@ -97,6 +105,12 @@ func (e scrubbed) Error() string { return e.text }
 func (e scrubbed) Unwrap() error { return e.err }
 
 func (s *scrubber) mask(text string) string {
+	if text == "" {
+		return ""
+	}
+	if s.echoes == nil {
+		s.collect()
+	}
 	secret := make([]bool, len(text))
 	mark := func(from, length int) {
 		for i := range length {

@@ -135,7 +135,10 @@ func TestRefusalIsScrubbed(t *testing.T) {
 			t.Helper()
 			header := http.Header{"X-Ratelimit-Name": {credential}}
 			for _, status := range []int{400, 429} {
-				failed := refusal(req, keys, &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body))})
+				client := Client{URL: &url.URL{Scheme: "https", Host: "api.example"}, Transport: answers(func() *http.Response {
+					return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body))}
+				})}
+				failed := client.attempt(t.Context(), req, keys, nothing)
 				if run := shownRun(failed.Error(), credential); run != "" {
 					t.Errorf("%q\nmade of %q\nholds %q", failed, body, run)
 				}
@@ -219,3 +222,8 @@ func FuzzScrub(f *testing.F) {
 		}
 	})
 }
+
+// answers is a transport that gives the same answer to every request.
+type answers func() *http.Response
+
+func (a answers) RoundTrip(*http.Request) (*http.Response, error) { return a(), nil }
