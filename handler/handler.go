@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
-	"runtime/debug"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -39,8 +38,7 @@ type Handler struct {
 func (h *Handler) Invoke(ctx context.Context, event []byte) (reply []byte, err error) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			// The stack, but not the cause itself: that may quote a credential.
-			h.Log.ErrorContext(ctx, "panic", keyStack, string(debug.Stack()))
+			h.logPanic(ctx)
 			reply, err = nil, &InternalError{}
 		}
 	}()

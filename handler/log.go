@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -76,6 +77,12 @@ func attributes(trigger Trigger, o relay.Outcome) []slog.Attr {
 			slog.String(keyError, o.Error.Message), slog.Bool(keyRetryable, o.Error.Retryable))
 	}
 	return attrs
+}
+
+// logPanic writes the stack of a panic, while that is being recovered from, but
+// not its cause: that may quote a credential.
+func (h *Handler) logPanic(ctx context.Context) {
+	h.Log.ErrorContext(ctx, "panic", keyStack, string(debug.Stack()))
 }
 
 // logInvocation writes the line that sums up an invocation: how many relays

@@ -2,7 +2,6 @@ package handler
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"credential-relay/relay"
@@ -63,7 +62,7 @@ func (r Report) unfinished() error {
 	}
 	for _, outcome := range r.Outcomes {
 		if outcome.Verdict == relay.Pending {
-			return fmt.Errorf("%s", r.summary(outcome))
+			return &RelayFailed{r.summary(outcome)}
 		}
 	}
 	return nil

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"mime"
 	"net/http"
-	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -34,7 +33,7 @@ func (h *Handler) serveDelivery(ctx context.Context, event object) (result serve
 	result = served{trigger: "webhook"}
 	defer func() {
 		if cause := recover(); cause != nil {
-			h.Log.ErrorContext(ctx, "panic", "stack", string(debug.Stack()))
+			h.logPanic(ctx)
 			result.reply = refused(http.StatusInternalServerError, "internal error")
 		}
 	}()

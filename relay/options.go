@@ -78,7 +78,7 @@ const (
 	Keep   Policy = "keep"   // never sends it
 	On     Policy = "on"     // asserts true
 	Off    Policy = "off"    // asserts false
-	Follow Policy = "follow" // on once a valid credential is delivered
+	Follow Policy = "follow" // on once a valid credential is delivered, off when the source is deleted
 )
 
 // assertion is the `enabled` to send together with a credential; nil for none.

@@ -36,8 +36,8 @@ type Outcome struct {
 	// Validated is true when Datadog has tried the credential everywhere that
 	// it offers to, and false when it does not offer to, or has yet to.
 	Validated *bool `json:"validated,omitempty"`
-	// NotValidated is Datadog's answer where it did not offer to: it names the
-	// permission that is missing.
+	// NotValidated is why it is false: Datadog's answer where it did not offer
+	// to, which names the permission that is missing.
 	NotValidated string        `json:"not_validated,omitempty"`
 	VersionID    string        `json:"version_id,omitempty"`
 	State        datadog.State `json:"state,omitempty"`
