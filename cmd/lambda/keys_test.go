@@ -12,17 +12,13 @@ import (
 
 // These are the commands of scenarios about the ways to authenticate.
 
-// federation ORG [LIFE] maps the function's AWS identity to a service account of
-// an organization, whose tokens live so long.
+// federation ORG maps the function's AWS identity to a service account of an
+// organization.
 func trustAWS(ts *testscript.TestScript, _ bool, args []string) {
-	need(ts, args, 1, "federation ORG [LIFE]")
+	need(ts, args, 1, "federation ORG")
 	w := worldOf(ts)
 	w.datadog.TrustAWS(args[0], "AKIDEXAMPLE", canaries["AWS_SECRETKEY"], canaries["AWS_SESSION"], awssim.Region)
-	if len(args) > 1 {
-		life, err := time.ParseDuration(args[1])
-		ts.Check(err)
-		w.datadog.IssueTokens(canaries["ISSUED"], life)
-	}
+	w.datadog.IssueTokens(canaries["ISSUED"], time.Hour)
 }
 
 // revoke has Datadog refuse all tokens that it has issued so far.
@@ -31,8 +27,7 @@ func revokeTokens(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // start READS starts the function without an event, and waits until it has read
-// secrets so often, been given the tokens that it asked for, and has a
-// connection to Datadog.
+// secrets so often and been given the token that it asks for, if any.
 func startEarly(ts *testscript.TestScript, _ bool, args []string) {
 	need(ts, args, 1, "start READS")
 	want, err := strconv.Atoi(args[0])
