@@ -21,6 +21,7 @@ test: ## every test, with the race detector where there is a C compiler
 	$(if $(RACE),,@echo "SKIPPED TIER: race detector (it needs cgo and a C compiler); the tests run without it")
 	go test $(RACE) -shuffle=on ./...
 	@command -v moto_server >/dev/null || echo "SKIPPED TIER: moto_server is not on the PATH; our AWS simulator was not compared with it"
+	@command -v curl >/dev/null || echo "SKIPPED TIER: curl is not on the PATH; the commands that the local run offers were not tried"
 
 # Go itself turns cgo off where it finds no C compiler.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
