@@ -10,12 +10,12 @@ GOARCH_OR_STOP = $(or $(GOARCH.$(Architecture)),$(error Architecture is "$(Archi
 
 TOOL := go tool -modfile=tools/go.mod
 
-.PHONY: help run demo test bench check check-template contract build \
+.PHONY: help run demo test bench check check-template contract build reproducible \
 	build-RelayFunction build-WebhookFunction build-ReconcileFunction build-RotationFunction
 .DEFAULT_GOAL := help
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## the whole program on this machine, against simulators, until Ctrl-C
 	go run ./cmd/relay local
@@ -75,6 +75,17 @@ build: ## the functions' binary, as `sam build` makes it, in .build/ (or with Ar
 	@$(MAKE) --no-print-directory build-RelayFunction ARTIFACTS_DIR=.build
 	@wc -c < .build/bootstrap | awk '{ printf ".build/bootstrap: %.2f MB, $(Architecture), sha256 ", $$1 / 1e6 }'
 	@{ sha256sum .build/bootstrap 2>/dev/null || shasum -a 256 .build/bootstrap; } | cut -d ' ' -f 1
+
+# The copy has another path, no git and nothing in its build cache; the checkout has all three, and Go is told to say so,
+# lest somebody's own GOFLAGS hide it. The default architecture comes last, and so stays in .build/.
+reproducible: ## that a build elsewhere gives the same bytes, for both architectures; takes a minute
+	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && mkdir "$$copy/src" && \
+	tar -cf - --exclude=./.git --exclude=./.build --exclude=./.aws-sam . | tar -xf - -C "$$copy/src" && \
+	for architecture in x86_64 arm64; do \
+		GOFLAGS=-buildvcs=auto $(MAKE) --no-print-directory build Architecture=$$architecture && \
+		GOCACHE="$$copy/cache" $(MAKE) --no-print-directory -C "$$copy/src" build Architecture=$$architecture && \
+		cmp .build/bootstrap "$$copy/src/.build/bootstrap" || exit 1; \
+	done && echo "the same bytes in another directory, from an empty build cache"
 
 # `sam build` calls these, by the logical ids in template.yaml: functions of different rights that run one binary.
 #
