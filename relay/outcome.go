@@ -45,6 +45,8 @@ type Outcome struct {
 	// WouldSend is, of a dry run, what a relay would send, by name.
 	WouldSend []string `json:"would_send,omitempty"`
 	Error     *Error   `json:"error,omitempty"`
+	// Effort is what it took to come to this.
+	Effort Effort `json:"-"`
 }
 
 // Failed reports whether the outcome wants somebody's attention.

@@ -35,7 +35,7 @@ func (e *Engine) Reconcile(ctx context.Context) (outcomes []Outcome, left int) {
 	rand.Shuffle(len(bindings), func(i, j int) { bindings[i], bindings[j] = bindings[j], bindings[i] })
 	configOf := e.configs(ctx)
 	var skipped atomic.Int64
-	outcomes = sideBySide(bindings, func(_ int, b Binding) Outcome {
+	outcomes = sideBySide(ctx, bindings, func(ctx context.Context, _ int, b Binding) Outcome {
 		if outOfTime(ctx) {
 			skipped.Add(1)
 			return Outcome{}
@@ -54,13 +54,16 @@ func outOfTime(ctx context.Context) bool {
 	return ok && time.Until(deadline) < leastTime || ctx.Err() != nil
 }
 
+// configReader gives a config, or nil for one that Datadog does not let us read.
+type configReader func(context.Context, datadog.ConfigID) (*datadog.IntegrationConfig, error)
+
 // configs gives Datadog's configs: from one list where that can be had, and
-// else one by one. One that Datadog does not let us read is nil.
-func (e *Engine) configs(ctx context.Context) func(datadog.ConfigID) (*datadog.IntegrationConfig, error) {
+// else one by one.
+func (e *Engine) configs(ctx context.Context) configReader {
 	listing, cancel := halfOf(ctx)
 	defer cancel()
 	listed, err := e.Datadog.ListIntegrationConfigs(listing, "")
-	return func(id datadog.ConfigID) (*datadog.IntegrationConfig, error) {
+	return func(ctx context.Context, id datadog.ConfigID) (*datadog.IntegrationConfig, error) {
 		if err == nil {
 			for _, config := range listed {
 				if strings.EqualFold(string(config.ID), string(id)) {
@@ -69,7 +72,7 @@ func (e *Engine) configs(ctx context.Context) func(datadog.ConfigID) (*datadog.I
 			}
 		}
 		// Not in the list is not yet gone: the config's own answer decides.
-		config, err := e.Datadog.GetIntegrationConfig(ctx, id)
+		config, err := e.getConfig(ctx, id)
 		switch {
 		case datadog.IsForbidden(err):
 			return nil, nil
@@ -89,13 +92,13 @@ func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, time.Until(deadline)/2)
 }
 
-func (e *Engine) reconcile(ctx context.Context, b Binding, configOf func(datadog.ConfigID) (*datadog.IntegrationConfig, error)) Outcome {
+func (e *Engine) reconcile(ctx context.Context, b Binding, configOf configReader) Outcome {
 	source := b.source()
 	if unfit := b.unfit(source); unfit != nil {
 		return *unfit
 	}
 	o := b.outcome()
-	config, err := configOf(b.ConfigID)
+	config, err := configOf(ctx, b.ConfigID)
 	if err != nil {
 		return o.failed(AtConfig, b.ifGone(err))
 	}
@@ -120,7 +123,7 @@ func (e *Engine) reconcile(ctx context.Context, b Binding, configOf func(datadog
 	case change.deleted:
 		return e.withoutCredential(ctx, b, o.failed(AtSource, errDeleted))
 	case config == nil || b.outdated(config, change) || !b.enabledAsWanted(config):
-		return e.relayTo(ctx, b, source, func() (Credential, error) { return e.Sources.read(ctx, source) }, false)
+		return e.relayTo(ctx, b, source, e.Sources.reader(source), false)
 	}
 	return o.standing(b)
 }
@@ -167,6 +170,7 @@ type change struct {
 
 // lastChange asks for a source's last change without reading its value.
 func (s Sources) lastChange(ctx context.Context, source Source) (change, error) {
+	defer timed(ctx, AtSource)()
 	if source.Kind == Parameter {
 		return s.lastParameterChange(ctx, source)
 	}
