@@ -47,6 +47,10 @@ type Outcome struct {
 	Error     *Error   `json:"error,omitempty"`
 	// Effort is what it took to come to this.
 	Effort Effort `json:"-"`
+	// ChangedAt is, of a reconcile, when the source changed last, where Datadog
+	// lacked that change. It is zero of an updated outcome unless Datadog is
+	// known to have lacked it.
+	ChangedAt time.Time `json:"-"`
 }
 
 // Failed reports whether the outcome wants somebody's attention.

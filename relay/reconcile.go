@@ -119,13 +119,26 @@ func (e *Engine) reconcile(ctx context.Context, b Binding, configOf configReader
 		return o
 	case change.deleted && b.Enabled == Follow:
 		o.Verdict = Updated
-		return e.switchOff(ctx, b, o)
+		return e.switchOff(ctx, b, o).lacking(b, config, change)
 	case change.deleted:
 		return e.withoutCredential(ctx, b, o.failed(AtSource, errDeleted))
 	case config == nil || b.outdated(config, change) || !b.enabledAsWanted(config):
-		return e.relayTo(ctx, b, source, e.Sources.reader(source), false)
+		return e.relayTo(ctx, b, source, e.Sources.reader(source), false).lacking(b, config, change)
 	}
 	return o.standing(b)
+}
+
+// lacking returns o with when the source changed, if that is what Datadog may
+// have lacked. Of a change that has been brought there now, it must be certain:
+// where nothing tells, the same one is brought time and again, and would seem to
+// have taken longer each time.
+func (o Outcome) lacking(b Binding, config *datadog.IntegrationConfig, last change) Outcome {
+	certain := config != nil && !config.ModifiedAt.IsZero() && !b.inAzure
+	if o.Verdict == Updated && !certain || config != nil && !b.outdated(config, last) {
+		return o
+	}
+	o.ChangedAt = last.at
+	return o
 }
 
 var (
