@@ -24,8 +24,9 @@ const leastTime = 2 * time.Second
 // Reconcile looks at every binding, and relays where Datadog's config is not
 // what it should be: valid, not older than the source's last change, and
 // enabled as the binding wants it. It returns an outcome for each binding that
-// it got to, and how many were left when time ran out. The order is another
-// each time, so that the same ones are not always last.
+// it got to, and how many were left when time ran out; when the bindings cannot
+// be listed, one outcome, of no config. The order is another each time, so that
+// the same ones are not always last.
 func (e *Engine) Reconcile(ctx context.Context) (outcomes []Outcome, left int) {
 	defer recovered(func(err error) { outcomes = []Outcome{Outcome{}.failed(AtBinding, err)} })
 	bindings, err := e.allBindings(ctx)
