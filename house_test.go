@@ -95,7 +95,7 @@ func TestDatadogIsStandardLibraryOnly(t *testing.T) {
 // TestFunctionLinksNoMoreThanItNeeds keeps test and command-line libraries out
 // of the binary that is deployed.
 func TestFunctionLinksNoMoreThanItNeeds(t *testing.T) {
-	unwanted := regexp.MustCompile(`^(testing$|net/http/httptest$|net/rpc$|github\.com/(spf13|rogpeppe|alecthomas)/|go\.yaml\.in/|gopkg\.in/yaml|` +
+	unwanted := regexp.MustCompile(`^(testing$|net/http/httptest$|net/rpc$|github\.com/(spf13|rogpeppe|alecthomas|google)/|go\.yaml\.in/|gopkg\.in/yaml|` +
 		module + `(internal|events|cmd/relay))`)
 	for _, p := range goList(t, "-deps", "-tags", "lambda.norpc", "./cmd/lambda") {
 		if unwanted.MatchString(p.ImportPath) {

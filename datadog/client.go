@@ -66,9 +66,12 @@ func (c *Client) do(ctx context.Context, req request, read reader) error {
 		return &KeysError{Call: req.call, Err: err}
 	}
 	var tries retry
-	for {
+	for again := false; ; again = true {
 		if closed := c.limits.wait(ctx, req); closed != nil {
 			return closed
+		}
+		if again {
+			tallyOf(ctx).retries.Add(1)
 		}
 		failure := c.attempt(ctx, req, keys, read)
 		if failure == nil {

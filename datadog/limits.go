@@ -82,7 +82,7 @@ func (l *limits) wait(ctx context.Context, req request) *Error {
 		}
 		// Those who wait shall not all go at once: the first answer may close the
 		// limit again.
-		if !sleep(ctx, limit.Reset+rand.N(firstBackoff)) {
+		if !sleepForLimit(ctx, limit.Reset+rand.N(firstBackoff)) {
 			return &Error{
 				Call: req.call, RateLimit: limit, Retryable: true, RetryAfter: limit.Reset,
 				Err: &usedUp{limit.Reset, ctx.Err()},

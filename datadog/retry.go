@@ -3,6 +3,7 @@ package datadog
 import (
 	"context"
 	"math/rand/v2"
+	"net/http"
 	"time"
 )
 
@@ -35,6 +36,9 @@ func (r *retry) wait(ctx context.Context, failure *Error) bool {
 	pause := firstBackoff << (r.attempts - 1)
 	pause = max(pause, failure.RateLimit.Reset) + rand.N(pause) // after a limit's reset, not all at once
 	failure.RetryAfter = pause
+	if failure.Status == http.StatusTooManyRequests {
+		return sleepForLimit(ctx, pause)
+	}
 	return sleep(ctx, pause)
 }
 

@@ -66,7 +66,7 @@ func decodeCloudTrail(event object) (Trigger, object, error) {
 	if !slices.Contains(lookAgain, name) {
 		return unknownEvent("of aws.secretsmanager, CloudTrail's " + name), nil, nil
 	}
-	return Trigger{Kind: name}, detail, nil
+	return changeTold(name, event), detail, nil
 }
 
 // stagesOnly reports whether a call has named the labels it is about, and

@@ -3,6 +3,7 @@ package handler
 import (
 	"encoding/json"
 	"slices"
+	"time"
 
 	"credential-relay/relay"
 )
@@ -32,7 +33,7 @@ const labelCurrent = "AWSCURRENT"
 // that has moved to another version, which needs no CloudTrail.
 // https://docs.aws.amazon.com/secretsmanager/latest/userguide/monitoring-eventbridge.html
 func decodeLabelUpdated(event object) (Trigger, error) {
-	trigger := Trigger{Kind: event.text("detail-type")}
+	trigger := changeTold(event.text("detail-type"), event)
 	detail, err := detailOf(event)
 	if err != nil {
 		return trigger, err
@@ -55,7 +56,7 @@ func decodeLabelUpdated(event object) (Trigger, error) {
 // version.
 // https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-cwe.html
 func decodeParameterChange(event object) (Trigger, error) {
-	trigger := Trigger{Kind: event.text("detail-type")}
+	trigger := changeTold(event.text("detail-type"), event)
 	detail, err := detailOf(event)
 	if err != nil {
 		return trigger, err
@@ -69,6 +70,13 @@ func decodeParameterChange(event object) (Trigger, error) {
 	}
 	trigger.Source = relay.ParameterNamed(name).In(event.text("account"), event.text("region"))
 	return trigger, nil
+}
+
+// changeTold is the trigger of an event that tells of a source's change, and
+// when that was. An event that does not say so legibly is worth a relay as well.
+func changeTold(kind string, event object) Trigger {
+	changed, _ := time.Parse(time.RFC3339, event.text("time"))
+	return Trigger{Kind: kind, changed: changed}
 }
 
 func detailOf(event object) (object, error) {

@@ -42,10 +42,10 @@ func (h *Handler) Invoke(ctx context.Context, event []byte) (reply []byte, err e
 			reply, err = nil, &InternalError{}
 		}
 	}()
-	ctx, cancel := withinDeadline(ctx)
-	defer cancel()
 	started := time.Now()
-	served, err := h.serve(ctx, event)
+	within, cancel := withinDeadline(ctx)
+	defer cancel()
+	served, err := h.serve(within, event)
 	h.logInvocation(ctx, started, served, err)
 	if err != nil {
 		return nil, err
@@ -123,10 +123,19 @@ func (h *Handler) relayOne(ctx context.Context, trigger Trigger) Report {
 		return Report{Outcomes: []relay.Outcome{trigger.outcome}}
 	case trigger.reconcile:
 		outcomes, left := h.Engine.Reconcile(ctx)
-		return Report{outcomes, left}
+		return Report{Outcomes: outcomes, Left: left, reconciled: hasLooked(outcomes, left)}
 	default:
 		return Report{Outcomes: h.Engine.Relay(ctx, trigger.Request)}
 	}
+}
+
+// hasLooked reports whether a reconcile has looked at a binding, or found that
+// there is none. An outcome of no config is that of a list that could not be had.
+func hasLooked(outcomes []relay.Outcome, left int) bool {
+	if len(outcomes) == 0 {
+		return left == 0
+	}
+	return outcomes[0].ConfigID != ""
 }
 
 // withinDeadline keeps back from the invocation's deadline what it takes to

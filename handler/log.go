@@ -29,13 +29,30 @@ const (
 	keyOutcomes     = "outcomes"
 	keyLeft         = "left"
 	keyDuration     = "duration_ms"
-	keyStack        = "stack"
+	keyStackTrace   = "stack_trace"
+)
+
+// The metrics among them, which are written as CloudWatch writes names. What
+// they are called there, and in what unit, cmd/lambda declares.
+const (
+	keyRetries          = "Retries"
+	keyRateLimitWait    = "RateLimitWait"
+	keySourceDuration   = "SourceDuration"
+	keyConfigDuration   = "ConfigDuration"
+	keyValidateDuration = "ValidateDuration"
+	keyPutDuration      = "PutDuration"
+	keyPatchDuration    = "PatchDuration"
+	keyConfirmDuration  = "ConfirmDuration"
+	keyTimeToUpdate     = "TimeToUpdate"
+	keyTimeUsed         = "TimeUsed"
+	keyReconciles       = "Reconciles"
+	keyOldestChange     = "OldestUnreconciledChange"
 )
 
 // logOutcomes writes a line for each binding that a trigger led to.
 func (h *Handler) logOutcomes(ctx context.Context, trigger Trigger, outcomes []relay.Outcome) {
 	for _, outcome := range outcomes {
-		h.Log.LogAttrs(ctx, levelOf(outcome), "relay", attributes(trigger, outcome)...)
+		h.Log.LogAttrs(ctx, levelOf(outcome), "relay", append(attributes(trigger, outcome), measured(trigger, outcome)...)...)
 	}
 }
 
@@ -79,14 +96,60 @@ func attributes(trigger Trigger, o relay.Outcome) []slog.Attr {
 	return attrs
 }
 
+// durationKeys are those of the stages that take time, in their order.
+var durationKeys = []struct {
+	stage relay.Stage
+	key   string
+}{
+	{relay.AtSource, keySourceDuration},
+	{relay.AtConfig, keyConfigDuration},
+	{relay.AtValidate, keyValidateDuration},
+	{relay.AtPut, keyPutDuration},
+	{relay.AtPatch, keyPatchDuration},
+	{relay.AtConfirm, keyConfirmDuration},
+}
+
+// measured is what it took to come to an outcome; nothing where there was nothing
+// to relay.
+func measured(trigger Trigger, o relay.Outcome) []slog.Attr {
+	if o.Effort.Ended.IsZero() {
+		return nil
+	}
+	attrs := []slog.Attr{
+		slog.Int(keyRetries, o.Effort.Retries),
+		slog.Int64(keyRateLimitWait, o.Effort.RateLimitWait.Milliseconds()),
+	}
+	for _, of := range durationKeys {
+		if took, gone := o.Effort.Durations[of.stage]; gone {
+			attrs = append(attrs, slog.Int64(of.key, took.Milliseconds()))
+		}
+	}
+	if took, known := timeToUpdate(trigger, o); known {
+		attrs = append(attrs, slog.Int64(keyTimeToUpdate, took.Milliseconds()))
+	}
+	return attrs
+}
+
+// timeToUpdate is the time from the source's change until Datadog had it. It is
+// not known where nobody tells when that change was, nor where the clock of whom
+// tells is ahead of ours.
+func timeToUpdate(trigger Trigger, o relay.Outcome) (took time.Duration, known bool) {
+	changed := trigger.changed
+	if trigger.reconcile {
+		changed = o.ChangedAt
+	}
+	took = o.Effort.Ended.Sub(changed)
+	return took, o.Verdict == relay.Updated && !changed.IsZero() && took >= 0
+}
+
 // logPanic writes the stack of a panic, while that is being recovered from, but
 // not its cause: that may quote a credential.
 func (h *Handler) logPanic(ctx context.Context) {
-	h.Log.ErrorContext(ctx, "panic", keyStack, string(debug.Stack()))
+	h.Log.ErrorContext(ctx, "panic", keyStackTrace, string(debug.Stack()))
 }
 
 // logInvocation writes the line that sums up an invocation: how many relays
-// came to which outcome.
+// came to which outcome. The context is Lambda's own, with its deadline.
 func (h *Handler) logInvocation(ctx context.Context, started time.Time, served served, err error) {
 	level := slog.LevelInfo
 	if err != nil {
@@ -105,5 +168,33 @@ func (h *Handler) logInvocation(ctx context.Context, started time.Time, served s
 	if served.Left > 0 {
 		attrs = append(attrs, slog.Int(keyLeft, served.Left))
 	}
+	if percent, limited := timeUsed(ctx, started); limited {
+		attrs = append(attrs, slog.Int64(keyTimeUsed, percent))
+	}
+	if served.reconciled {
+		attrs = append(attrs, slog.Int(keyReconciles, 1), slog.Int64(keyOldestChange, int64(served.oldestChange().Seconds())))
+	}
 	h.Log.LogAttrs(ctx, level, "invocation", attrs...)
+}
+
+// timeUsed is how much an invocation has used of the time that Lambda gave it, in
+// percent.
+func timeUsed(ctx context.Context, started time.Time) (percent int64, limited bool) {
+	deadline, limited := ctx.Deadline()
+	had := deadline.Sub(started)
+	if had <= 0 {
+		return 100, limited
+	}
+	return min(100, int64(100*time.Since(started)/had)), limited
+}
+
+// oldestChange is for how long Datadog has been lacking the oldest change of a
+// source that a reconcile could not bring there; 0 when there is none.
+func (r Report) oldestChange() (age time.Duration) {
+	for _, o := range r.Outcomes {
+		if (o.Failed() || o.Verdict == relay.Pending) && !o.ChangedAt.IsZero() {
+			age = max(age, time.Since(o.ChangedAt))
+		}
+	}
+	return age
 }

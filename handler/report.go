@@ -12,6 +12,8 @@ type Report struct {
 	Outcomes []relay.Outcome `json:"outcomes"`
 	// Left is how many bindings a reconcile had no time for.
 	Left int `json:"left,omitempty"`
+
+	reconciled bool // a reconcile has looked at what is bound
 }
 
 func joined(reports []Report) Report {
@@ -19,6 +21,7 @@ func joined(reports []Report) Report {
 	for _, report := range reports {
 		all.Outcomes = slices.Concat(all.Outcomes, report.Outcomes)
 		all.Left += report.Left
+		all.reconciled = all.reconciled || report.reconciled
 	}
 	return all
 }

@@ -46,10 +46,11 @@ func (h *Handler) serveBatch(ctx context.Context, members object) (served, error
 	return batch, nil
 }
 
-// appended adds a trigger, unless one that is there already serves it, and
+// appended adds a trigger, to one that is there already if that serves both, and
 // tells at which index it is.
 func appended(asked []Trigger, trigger Trigger) ([]Trigger, int) {
 	if i := slices.IndexFunc(asked, trigger.asksForSame); i >= 0 {
+		asked[i] = asked[i].merged(trigger)
 		return asked, i
 	}
 	return append(asked, trigger), len(asked)

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"credential-relay/relay"
 )
@@ -16,8 +17,9 @@ type Trigger struct {
 	Kind          string // why, such as "Secret Label Updated"
 	relay.Request        // zero when there is nothing to relay
 
-	reconcile bool // look at everything that is bound
-	byHand    bool // somebody waits for the report, whatever the outcomes
+	changed   time.Time // when the source did, as the event tells; zero when it does not
+	reconcile bool      // look at everything that is bound
+	byHand    bool      // somebody waits for the report, whatever the outcomes
 	// outcome is the answer to an event that leads to no relay.
 	outcome relay.Outcome
 }
@@ -25,6 +27,15 @@ type Trigger struct {
 // asksForSame reports whether one relay serves both triggers.
 func (t Trigger) asksForSame(other Trigger) bool {
 	return t.Request == other.Request && t.reconcile == other.reconcile && !t.answered() && !other.answered()
+}
+
+// merged is the trigger that stands for both: the earlier change is the one that
+// Datadog has been lacking for longer.
+func (t Trigger) merged(other Trigger) Trigger {
+	if t.changed.IsZero() || !other.changed.IsZero() && other.changed.Before(t.changed) {
+		t.changed = other.changed
+	}
+	return t
 }
 
 // answered reports whether the trigger has its outcome already.

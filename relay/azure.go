@@ -16,10 +16,7 @@ import (
 // to the config itself, and goes second: then the date of its PATCH tells a
 // reconcile that the credential had been stored.
 func (e *Engine) storeInAzure(ctx context.Context, b Binding, o Outcome, c candidate) (Outcome, bool) {
-	err := e.Datadog.UpdateAzureIntegration(ctx, datadog.AzureCredential{
-		TenantID: c.secrets["tenant_id"], ClientID: c.secrets["client_id"], ClientSecret: c.secrets["client_secret"],
-	})
-	if err != nil {
+	if err := e.put(ctx, c.secrets); err != nil {
 		return o.ended(judged(err, Rejected), AtPut, explained(err)), false
 	}
 	o.State = "" // which was the old credential's
@@ -27,18 +24,24 @@ func (e *Engine) storeInAzure(ctx context.Context, b Binding, o Outcome, c candi
 	if flag == nil {
 		return e.stateOf(ctx, b, o), true
 	}
-	patched, err := e.Datadog.UpdateIntegrationConfig(ctx, b.ConfigID, datadog.Update{Type: b.Type, Enabled: flag})
+	o, err := e.patch(ctx, b, o, nil, flag)
 	if err != nil { // a refusal too: the PATCH held no credential to judge
 		return o.failed(AtPatch, err).masking(c.secrets), false
 	}
-	o.State, o.Enabled = patched.State, &patched.Enabled
 	return o, true
+}
+
+func (e *Engine) put(ctx context.Context, secrets datadog.Secrets) error {
+	defer timed(ctx, AtPut)()
+	return e.Datadog.UpdateAzureIntegration(ctx, datadog.AzureCredential{
+		TenantID: secrets["tenant_id"], ClientID: secrets["client_id"], ClientSecret: secrets["client_secret"],
+	})
 }
 
 // stateOf reads what the answer of a PATCH would have told. Without it the
 // confirmation does as well.
 func (e *Engine) stateOf(ctx context.Context, b Binding, o Outcome) Outcome {
-	if config, err := e.Datadog.GetIntegrationConfig(ctx, b.ConfigID); err == nil {
+	if config, err := e.getConfig(ctx, b.ConfigID); err == nil {
 		o.State, o.Enabled = config.State, &config.Enabled
 	}
 	return o
@@ -91,6 +94,7 @@ func mayBeMissingInAzure(config *datadog.IntegrationConfig, last change) bool {
 // testInAzure has Datadog try what it holds, which is the credential that
 // setSecret has stored, or for a test alone the current one.
 func (e *Engine) testInAzure(ctx context.Context, b Binding, o Outcome, c candidate) Outcome {
+	defer timed(ctx, AtConfirm)()
 	o = e.accepted(ctx, b, o).masking(c.secrets)
 	if o.Verdict == Updated {
 		o.Verdict = Unchanged
@@ -101,7 +105,7 @@ func (e *Engine) testInAzure(ctx context.Context, b Binding, o Outcome, c candid
 // putBack gives Datadog the current credential again, when the staged one had to
 // be stored to be tried, and turned out to be invalid.
 func (e *Engine) putBack(ctx context.Context, b Binding, source Source, o Outcome) Outcome {
-	back := e.relayTo(ctx, b, source, func() (Credential, error) { return e.Sources.read(ctx, source) }, false)
+	back := e.relayTo(ctx, b, source, e.Sources.reader(source), false)
 	if back.Failed() {
 		o.Error.Message += "; the current credential is not in place again: " + back.Error.Message
 	} else {

@@ -21,6 +21,7 @@ var (
 // confirm asks Datadog about the credential it now holds and, side by side,
 // the source for its version: it reports moved when that is another by now.
 func (e *Engine) confirm(ctx context.Context, b Binding, o Outcome, held Credential) (_ Outcome, moved bool) {
+	defer timed(ctx, AtConfirm)()
 	var now Credential
 	var err error
 	done := beside(func() { now, err = e.Sources.read(ctx, held.Source) })

@@ -44,6 +44,14 @@ func (s Sources) read(ctx context.Context, source Source) (Credential, error) {
 	return s.readSecret(ctx, source, &secretsmanager.GetSecretValueInput{VersionStage: aws.String(current)})
 }
 
+// reader reads a source at each call.
+func (s Sources) reader(source Source) reader {
+	return func(ctx context.Context) (Credential, error) {
+		defer timed(ctx, AtSource)()
+		return s.read(ctx, source)
+	}
+}
+
 // readOnce gives each source a reader that reads it at the first call, and for
 // all of its bindings.
 func (s Sources) readOnce(ctx context.Context) func(Source) reader {
@@ -53,7 +61,11 @@ func (s Sources) readOnce(ctx context.Context) func(Source) reader {
 		lock.Lock()
 		defer lock.Unlock()
 		if readers[source] == nil {
-			readers[source] = sync.OnceValues(func() (Credential, error) { return s.read(ctx, source) })
+			once := sync.OnceValues(func() (Credential, error) { return s.read(ctx, source) })
+			readers[source] = func(ctx context.Context) (Credential, error) {
+				defer timed(ctx, AtSource)()
+				return once()
+			}
 		}
 		return readers[source]
 	}

@@ -8,8 +8,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	secrettypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
-
-	"credential-relay/datadog"
 )
 
 // withoutCredential sees to a config's flag where no credential came to be
@@ -33,11 +31,10 @@ func (e *Engine) withoutCredential(ctx context.Context, b Binding, o Outcome) Ou
 
 // switchOff sends the flag alone.
 func (e *Engine) switchOff(ctx context.Context, b Binding, o Outcome) Outcome {
-	patched, err := e.Datadog.UpdateIntegrationConfig(ctx, b.ConfigID, datadog.Update{Type: b.Type, Enabled: aws.Bool(false)})
+	o, err := e.patch(ctx, b, o, nil, aws.Bool(false))
 	if err != nil {
 		return o.failed(AtPatch, err)
 	}
-	o.State, o.Enabled = patched.State, &patched.Enabled
 	return o
 }
 

@@ -16,14 +16,14 @@ type look struct {
 }
 
 // reader gives the credential that is current.
-type reader func() (Credential, error)
+type reader func(context.Context) (Credential, error)
 
 // look fetches the credential and the config side by side.
 func (e *Engine) look(ctx context.Context, b Binding, read reader) (look, Stage, error) {
 	var config datadog.IntegrationConfig
 	var configErr error
-	done := beside(func() { config, configErr = e.Datadog.GetIntegrationConfig(ctx, b.ConfigID) })
-	credential, err := read()
+	done := beside(func() { config, configErr = e.getConfig(ctx, b.ConfigID) })
+	credential, err := read(ctx)
 	done()
 	switch {
 	case configErr == nil && config.Type != b.Type:
@@ -36,6 +36,11 @@ func (e *Engine) look(ctx context.Context, b Binding, read reader) (look, Stage,
 		return look{credential, nil, configErr}, "", nil
 	}
 	return look{credential, &config, nil}, "", nil
+}
+
+func (e *Engine) getConfig(ctx context.Context, id datadog.ConfigID) (datadog.IntegrationConfig, error) {
+	defer timed(ctx, AtConfig)()
+	return e.Datadog.GetIntegrationConfig(ctx, id)
 }
 
 // ifGone says of an answer that there is no such config what that means here.

@@ -45,6 +45,12 @@ type Outcome struct {
 	// WouldSend is, of a dry run, what a relay would send, by name.
 	WouldSend []string `json:"would_send,omitempty"`
 	Error     *Error   `json:"error,omitempty"`
+	// Effort is what it took to come to this.
+	Effort Effort `json:"-"`
+	// ChangedAt is, of a reconcile, when the source changed last, where Datadog
+	// lacked that change. It is zero of an updated outcome unless Datadog is
+	// known to have lacked it.
+	ChangedAt time.Time `json:"-"`
 }
 
 // Failed reports whether the outcome wants somebody's attention.

@@ -55,6 +55,13 @@ var profiles = map[datadog.IntegrationType][]Field{
 	},
 }
 
+// HasProfile reports whether this program knows a type by itself. Of types that it
+// does not know, a binding may name any.
+func HasProfile(of datadog.IntegrationType) bool {
+	_, ok := profiles[of]
+	return ok
+}
+
 func profileField(key string, whole func(document) any) Field {
 	return Field{Key: key, expression: api.MustCompile(key), form: forms[key], whole: whole}
 }

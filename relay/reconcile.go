@@ -24,8 +24,9 @@ const leastTime = 2 * time.Second
 // Reconcile looks at every binding, and relays where Datadog's config is not
 // what it should be: valid, not older than the source's last change, and
 // enabled as the binding wants it. It returns an outcome for each binding that
-// it got to, and how many were left when time ran out. The order is another
-// each time, so that the same ones are not always last.
+// it got to, and how many were left when time ran out; when the bindings cannot
+// be listed, one outcome, of no config. The order is another each time, so that
+// the same ones are not always last.
 func (e *Engine) Reconcile(ctx context.Context) (outcomes []Outcome, left int) {
 	defer recovered(func(err error) { outcomes = []Outcome{Outcome{}.failed(AtBinding, err)} })
 	bindings, err := e.allBindings(ctx)
@@ -35,7 +36,7 @@ func (e *Engine) Reconcile(ctx context.Context) (outcomes []Outcome, left int) {
 	rand.Shuffle(len(bindings), func(i, j int) { bindings[i], bindings[j] = bindings[j], bindings[i] })
 	configOf := e.configs(ctx)
 	var skipped atomic.Int64
-	outcomes = sideBySide(bindings, func(_ int, b Binding) Outcome {
+	outcomes = sideBySide(ctx, bindings, func(ctx context.Context, _ int, b Binding) Outcome {
 		if outOfTime(ctx) {
 			skipped.Add(1)
 			return Outcome{}
@@ -54,13 +55,16 @@ func outOfTime(ctx context.Context) bool {
 	return ok && time.Until(deadline) < leastTime || ctx.Err() != nil
 }
 
+// configReader gives a config, or nil for one that Datadog does not let us read.
+type configReader func(context.Context, datadog.ConfigID) (*datadog.IntegrationConfig, error)
+
 // configs gives Datadog's configs: from one list where that can be had, and
-// else one by one. One that Datadog does not let us read is nil.
-func (e *Engine) configs(ctx context.Context) func(datadog.ConfigID) (*datadog.IntegrationConfig, error) {
+// else one by one.
+func (e *Engine) configs(ctx context.Context) configReader {
 	listing, cancel := halfOf(ctx)
 	defer cancel()
 	listed, err := e.Datadog.ListIntegrationConfigs(listing, "")
-	return func(id datadog.ConfigID) (*datadog.IntegrationConfig, error) {
+	return func(ctx context.Context, id datadog.ConfigID) (*datadog.IntegrationConfig, error) {
 		if err == nil {
 			for _, config := range listed {
 				if strings.EqualFold(string(config.ID), string(id)) {
@@ -69,7 +73,7 @@ func (e *Engine) configs(ctx context.Context) func(datadog.ConfigID) (*datadog.I
 			}
 		}
 		// Not in the list is not yet gone: the config's own answer decides.
-		config, err := e.Datadog.GetIntegrationConfig(ctx, id)
+		config, err := e.getConfig(ctx, id)
 		switch {
 		case datadog.IsForbidden(err):
 			return nil, nil
@@ -89,13 +93,13 @@ func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, time.Until(deadline)/2)
 }
 
-func (e *Engine) reconcile(ctx context.Context, b Binding, configOf func(datadog.ConfigID) (*datadog.IntegrationConfig, error)) Outcome {
+func (e *Engine) reconcile(ctx context.Context, b Binding, configOf configReader) Outcome {
 	source := b.source()
 	if unfit := b.unfit(source); unfit != nil {
 		return *unfit
 	}
 	o := b.outcome()
-	config, err := configOf(b.ConfigID)
+	config, err := configOf(ctx, b.ConfigID)
 	if err != nil {
 		return o.failed(AtConfig, b.ifGone(err))
 	}
@@ -116,13 +120,26 @@ func (e *Engine) reconcile(ctx context.Context, b Binding, configOf func(datadog
 		return o
 	case change.deleted && b.Enabled == Follow:
 		o.Verdict = Updated
-		return e.switchOff(ctx, b, o)
+		return e.switchOff(ctx, b, o).lacking(b, config, change)
 	case change.deleted:
 		return e.withoutCredential(ctx, b, o.failed(AtSource, errDeleted))
 	case config == nil || b.outdated(config, change) || !b.enabledAsWanted(config):
-		return e.relayTo(ctx, b, source, func() (Credential, error) { return e.Sources.read(ctx, source) }, false)
+		return e.relayTo(ctx, b, source, e.Sources.reader(source), false).lacking(b, config, change)
 	}
 	return o.standing(b)
+}
+
+// lacking returns o with when the source changed, if that is what Datadog may
+// have lacked. Of a change that has been brought there now, it must be certain:
+// where nothing tells, the same one is brought time and again, and would seem to
+// have taken longer each time.
+func (o Outcome) lacking(b Binding, config *datadog.IntegrationConfig, last change) Outcome {
+	certain := config != nil && !config.ModifiedAt.IsZero() && !b.inAzure
+	if o.Verdict == Updated && !certain || config != nil && !b.outdated(config, last) {
+		return o
+	}
+	o.ChangedAt = last.at
+	return o
 }
 
 var (
@@ -167,6 +184,7 @@ type change struct {
 
 // lastChange asks for a source's last change without reading its value.
 func (s Sources) lastChange(ctx context.Context, source Source) (change, error) {
+	defer timed(ctx, AtSource)()
 	if source.Kind == Parameter {
 		return s.lastParameterChange(ctx, source)
 	}

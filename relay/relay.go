@@ -55,7 +55,7 @@ func (e *Engine) Relay(ctx context.Context, request Request) (outcomes []Outcome
 		return []Outcome{request.outcome().ignored()}
 	}
 	read := e.Sources.readOnce(ctx)
-	return sideBySide(bindings, func(_ int, b Binding) Outcome {
+	return sideBySide(ctx, bindings, func(ctx context.Context, _ int, b Binding) Outcome {
 		source := b.sourceOf(request.Source)
 		return e.relayTo(ctx, b.wanting(request.Enabled), source, read(source), request.DryRun)
 	})
@@ -75,15 +75,18 @@ func (e *Engine) requested(ctx context.Context, request Request) ([]Binding, err
 
 func (r Request) outcome() Outcome { return Outcome{Source: r.Source.Name, ConfigID: r.ConfigID} }
 
-// sideBySide does something with each binding, a bounded number at a time.
-func sideBySide(bindings []Binding, do func(i int, b Binding) Outcome) []Outcome {
+// sideBySide does something with each binding, a bounded number at a time, and
+// adds what that took to the effort of its outcome.
+func sideBySide(ctx context.Context, bindings []Binding, do func(ctx context.Context, i int, b Binding) Outcome) []Outcome {
 	outcomes := make([]Outcome, len(bindings))
 	var group errgroup.Group
 	group.SetLimit(bindingsAtOnce)
 	for i, binding := range bindings {
 		group.Go(func() error {
+			ctx, meter := metered(ctx)
+			defer func() { outcomes[i].Effort = meter.after(outcomes[i].Effort) }()
 			defer recovered(func(err error) { outcomes[i] = binding.outcome().failed(AtCredential, err) })
-			outcomes[i] = do(i, binding)
+			outcomes[i] = do(ctx, i, binding)
 			return nil
 		})
 	}
@@ -105,7 +108,7 @@ func (e *Engine) relayTo(ctx context.Context, b Binding, source Source, read rea
 		if !moved {
 			return ended
 		}
-		read = func() (Credential, error) { return e.Sources.read(ctx, source) }
+		read = e.Sources.reader(source)
 	}
 	return o.failed(AtConfirm, errMoving)
 }
@@ -168,14 +171,23 @@ func (e *Engine) store(ctx context.Context, b Binding, o Outcome, c candidate) (
 	if b.inAzure {
 		return e.storeInAzure(ctx, b, o, c)
 	}
-	patched, err := e.Datadog.UpdateIntegrationConfig(ctx, b.ConfigID, datadog.Update{
-		Type: b.Type, Secrets: c.secrets, Enabled: b.Enabled.assertion(),
-	})
+	o, err := e.patch(ctx, b, o, c.secrets, b.Enabled.assertion())
 	if err != nil {
 		return o.ended(judged(err, Rejected), AtPatch, b.ifGone(err)), false
 	}
-	o.State, o.Enabled = patched.State, &patched.Enabled
 	return o, true
+}
+
+// patch has Datadog change secrets, flag or both in the binding's config. What
+// is nil stays as it is.
+func (e *Engine) patch(ctx context.Context, b Binding, o Outcome, secrets datadog.Secrets, enabled *bool) (Outcome, error) {
+	defer timed(ctx, AtPatch)()
+	patched, err := e.Datadog.UpdateIntegrationConfig(ctx, b.ConfigID, datadog.Update{Type: b.Type, Secrets: secrets, Enabled: enabled})
+	if err != nil {
+		return o, err
+	}
+	o.State, o.Enabled = patched.State, &patched.Enabled
+	return o, nil
 }
 
 // wouldSend names what a relay would send.

@@ -49,7 +49,7 @@ func (e *Engine) Set(ctx context.Context, r Rotation) ([]Outcome, error) {
 		if err != nil || slices.ContainsFunc(outcomes, Outcome.Failed) {
 			break
 		}
-		outcomes = sideBySide(bindings, func(i int, b Binding) Outcome {
+		outcomes = sideBySide(ctx, bindings, func(ctx context.Context, i int, b Binding) Outcome {
 			if b.inAzure != inAzure {
 				return outcomes[i]
 			}
@@ -64,7 +64,9 @@ func (e *Engine) set(ctx context.Context, b Binding, source Source, o Outcome, c
 	if !ok {
 		return o
 	}
+	confirmed := timed(ctx, AtConfirm)
 	o = e.accepted(ctx, b, o).masking(c.secrets)
+	confirmed()
 	if b.inAzure && o.Verdict == Invalid {
 		return e.putBack(ctx, b, source, o)
 	}
@@ -81,7 +83,7 @@ func (e *Engine) Test(ctx context.Context, r Rotation) ([]Outcome, error) {
 		}
 		return staged, err
 	})
-	return sideBySide(bindings, func(i int, b Binding) Outcome {
+	return sideBySide(ctx, bindings, func(ctx context.Context, i int, b Binding) Outcome {
 		if o := outcomes[i]; !b.inAzure || o.Verdict != Unchanged {
 			return o
 		}
@@ -104,8 +106,8 @@ func (e *Engine) tryStaged(ctx context.Context, r Rotation, read func(context.Co
 		return nil, nil, nil, err
 	}
 	candidates := make([]candidate, len(bindings))
-	outcomes := sideBySide(bindings, func(i int, b Binding) Outcome {
-		o, candidate, ok := e.prepare(ctx, b, b.outcome(), func() (Credential, error) { return credential, nil })
+	outcomes := sideBySide(ctx, bindings, func(ctx context.Context, i int, b Binding) Outcome {
+		o, candidate, ok := e.prepare(ctx, b, b.outcome(), func(context.Context) (Credential, error) { return credential, nil })
 		switch {
 		case ok:
 			o.Verdict, candidates[i] = Unchanged, candidate

@@ -20,6 +20,7 @@ func (e *Engine) validate(ctx context.Context, b Binding, found look, candidate 
 	if found.config == nil {
 		return false, found.unread
 	}
+	defer timed(ctx, AtValidate)()
 	err = e.Datadog.ValidateCredential(ctx, b.Type, found.config.Domain, candidate)
 	return !datadog.IsNotOffered(err), err
 }

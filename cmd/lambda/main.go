@@ -30,16 +30,16 @@ func main() {
 	if err != nil {
 		exit(err)
 	}
-	handler := env.Handler(awsConfig, slog.New(logHandler()))
+	handler := env.Handler(awsConfig, slog.New(logHandler(env.Stack)))
 	go warmUp(handler.Engine.Datadog)
 	lambda.Start(handler)
 }
 
 // logHandler is Lambda's own, whose lines are metrics where they are JSON, as
 // the template has it.
-func logHandler() slog.Handler {
+func logHandler(stack string) slog.Handler {
 	if os.Getenv("AWS_LAMBDA_LOG_FORMAT") == "JSON" {
-		return metrics{lambdacontext.NewLogHandler()}
+		return metrics{lambdacontext.NewLogHandler(), stack}
 	}
 	return lambdacontext.NewLogHandler()
 }

@@ -30,6 +30,8 @@ type Environment struct {
 	BearerToken    datadog.Secret `env:"DD_BEARER_TOKEN"`
 	BindingsPath   string         `env:"BINDINGS_PATH" envDefault:"/credential-relay"`
 	WebhookSecret  string         `env:"WEBHOOK_SECRET_ARN"`
+	// Stack tells the metrics of one stack from those of another.
+	Stack string `env:"STACK_NAME" envDefault:"credential-relay"`
 
 	datadogURL *url.URL
 }
@@ -41,7 +43,7 @@ func Read(variables []string) (Environment, error) {
 	if err := env.ParseWithOptions(&e, env.Options{Environment: env.ToMap(variables)}); err != nil {
 		return e, err
 	}
-	return e, errors.Join(e.readSite(), e.readURL(), e.checkKeys(), e.checkBindingsPath(), e.checkWebhookSecret())
+	return e, errors.Join(e.readSite(), e.readURL(), e.checkKeys(), e.checkBindingsPath(), e.checkWebhookSecret(), e.checkStack())
 }
 
 func (e *Environment) readSite() (err error) {
@@ -84,6 +86,18 @@ func (e Environment) checkBindingsPath() error {
 func (e Environment) checkWebhookSecret() error {
 	if _, ok := relay.SecretAt(e.WebhookSecret); e.WebhookSecret != "" && !ok {
 		return errors.New("WEBHOOK_SECRET_ARN: must be the full ARN of a Secrets Manager secret, with its six characters at the end")
+	}
+	return nil
+}
+
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html
+var stackName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,127}$`)
+
+// checkStack takes what CloudFormation does. What CloudWatch cannot take as a
+// dimension, it would drop every metric for, and say nothing.
+func (e Environment) checkStack() error {
+	if !stackName.MatchString(e.Stack) {
+		return errors.New("STACK_NAME: must be a CloudFormation stack's name: a letter, and then letters, digits and hyphens")
 	}
 	return nil
 }

@@ -79,9 +79,12 @@ func TestRead(t *testing.T) {
 		{"a path with an empty level", "BINDINGS_PATH=/a//b " + keys, []string{"BINDINGS_PATH:"}},
 		{"a path of AWS's own", "BINDINGS_PATH=/aws/relay " + keys, []string{"BINDINGS_PATH:"}},
 		{"a path of Parameter Store's own", "BINDINGS_PATH=/ssm-relay " + keys, []string{"BINDINGS_PATH:"}},
+		{"a stack", "STACK_NAME=Relay-2 " + keys, nil},
+		{"a stack with a name that is too long", "STACK_NAME=a" + strings.Repeat("b", 128) + " " + keys, []string{"STACK_NAME:"}},
+		{"a stack's id", "STACK_NAME=arn:aws:cloudformation:us-east-1:111122223333:stack/relay/51af3dc0 " + keys, []string{"STACK_NAME: must be"}},
 		{
-			"everything at once", "DD_SITE=x DD_API_URL=y DD_API_KEY=" + canary + " BINDINGS_PATH=z",
-			[]string{"DD_SITE:", "DD_API_URL:", "DD_API_KEY, DD_APP_KEY, DD_BEARER_TOKEN:", "BINDINGS_PATH:"},
+			"everything at once", "DD_SITE=x DD_API_URL=y DD_API_KEY=" + canary + " BINDINGS_PATH=z STACK_NAME=-",
+			[]string{"DD_SITE:", "DD_API_URL:", "DD_API_KEY, DD_APP_KEY, DD_BEARER_TOKEN:", "BINDINGS_PATH:", "STACK_NAME:"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -121,12 +124,13 @@ func TestEnvironmentDoesNotShow(t *testing.T) {
 
 func TestHandler(t *testing.T) {
 	const keys = "DD_API_KEY=" + canary + " DD_APP_KEY=" + canary
-	for _, c := range []struct{ name, variables, url, bindings string }{
-		{"what is there without asking", keys, "https://api.datadoghq.com", "/credential-relay"},
-		{"empty variables", "DD_SITE= DD_API_URL= BINDINGS_PATH= " + keys, "https://api.datadoghq.com", "/credential-relay"},
-		{"a site", "DD_SITE=datadoghq.eu " + keys, "https://api.datadoghq.eu", "/credential-relay"},
-		{"an address replaces the site", "DD_SITE=datadoghq.eu DD_API_URL=https://proxy.example/base " + keys, "https://proxy.example/base", "/credential-relay"},
-		{"a path", "BINDINGS_PATH=/relay " + keys, "https://api.datadoghq.com", "/relay"},
+	for _, c := range []struct{ name, variables, url, bindings, stack string }{
+		{"what is there without asking", keys, "https://api.datadoghq.com", "/credential-relay", "credential-relay"},
+		{"empty variables", "DD_SITE= DD_API_URL= BINDINGS_PATH= STACK_NAME= " + keys, "https://api.datadoghq.com", "/credential-relay", "credential-relay"},
+		{"a site", "DD_SITE=datadoghq.eu " + keys, "https://api.datadoghq.eu", "/credential-relay", "credential-relay"},
+		{"an address replaces the site", "DD_SITE=datadoghq.eu DD_API_URL=https://proxy.example/base " + keys, "https://proxy.example/base", "/credential-relay", "credential-relay"},
+		{"a path", "BINDINGS_PATH=/relay " + keys, "https://api.datadoghq.com", "/relay", "credential-relay"},
+		{"a stack", "STACK_NAME=relay-2 " + keys, "https://api.datadoghq.com", "/credential-relay", "relay-2"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			e, err := Read(strings.Split(c.variables, " "))
@@ -140,6 +144,9 @@ func TestHandler(t *testing.T) {
 			}
 			if got := h.Engine.BindingsPath; got != c.bindings {
 				t.Errorf("got the bindings' path %s, want %s", got, c.bindings)
+			}
+			if e.Stack != c.stack {
+				t.Errorf("got the stack %s, want %s", e.Stack, c.stack)
 			}
 			if h.Log != log || h.Engine.Sources.Secrets == nil || h.Engine.Sources.Parameters == nil {
 				t.Error("the handler lacks a part")

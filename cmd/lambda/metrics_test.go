@@ -1,0 +1,385 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/google/jsonschema-go/jsonschema"
+
+	"credential-relay/datadog"
+	"credential-relay/internal/datadogsim"
+	"credential-relay/relay"
+)
+
+const (
+	metricsStack = "relay" // whose metrics they are
+	unknownType  = "TYPE_OF_THE_FUTURE"
+)
+
+// emitted is a metric that the function has emitted, with one set of dimensions.
+type emitted struct {
+	namespace, name, unit string
+	dimensions            map[string]string
+}
+
+// emittedMetrics are the metrics that the function emits over events that bring
+// about every outcome, each once.
+func emittedMetrics(t *testing.T) []emitted {
+	t.Helper()
+	seen := map[string]emitted{}
+	for _, line := range metricLines(t) {
+		for _, directive := range line.metadata.CloudWatchMetrics {
+			for _, set := range directive.Dimensions {
+				for _, metric := range directive.Metrics {
+					one := emitted{directive.Namespace, metric.Name, metric.Unit, map[string]string{}}
+					for _, name := range set {
+						one.dimensions[name], _ = line.members[name].(string)
+					}
+					seen[fmt.Sprint(one)] = one
+				}
+			}
+		}
+	}
+	var metrics []emitted
+	for _, key := range slices.Sorted(maps.Keys(seen)) {
+		metrics = append(metrics, seen[key])
+	}
+	return metrics
+}
+
+// logLine is a line of the log, and what is in its _aws, if it has one.
+type logLine struct {
+	members  map[string]any
+	metadata metadata
+}
+
+func (l logLine) text(name string) string {
+	text, _ := l.members[name].(string)
+	return text
+}
+
+// metricLines are the lines of the log that are metrics.
+func metricLines(t *testing.T) []logLine {
+	t.Helper()
+	return slices.DeleteFunc(slices.Clone(playedLines(t)), func(l logLine) bool { return l.members["_aws"] == nil })
+}
+
+func playedLines(t *testing.T) []logLine {
+	t.Helper()
+	lines, err := played()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
+
+// played has the real main serve what brings about every outcome, once, and gives
+// its log.
+var played = sync.OnceValues(func() ([]logLine, error) {
+	path, err := bootstrapPath(exec.LookPath)
+	if err != nil {
+		return nil, err
+	}
+	w := newWorld()
+	defer w.close()
+	if err := w.start(path, map[string]string{"STACK_NAME": metricsStack}); err != nil {
+		return nil, err
+	}
+	for _, scene := range scenes {
+		scene.given(w)
+		before := len(w.stdout.String())
+		if _, err := w.invoke([]byte(scene.event()), defaultDeadline); err != nil {
+			return nil, fmt.Errorf("%s: %w", scene.name, err)
+		}
+		if log := w.stdout.String()[before:]; !strings.Contains(log, fmt.Sprintf(`"outcome":%q`, scene.want)) {
+			return nil, fmt.Errorf("%s: want %s, got %s", scene.name, scene.want, log)
+		}
+	}
+	if err := w.leak(); err != nil {
+		return nil, err
+	}
+	return linesOf(w.stdout.String())
+})
+
+func linesOf(log string) ([]logLine, error) {
+	var lines []logLine
+	for text := range strings.Lines(log) {
+		var line logLine
+		var metrics struct {
+			AWS metadata `json:"_aws"`
+		}
+		if err := json.Unmarshal([]byte(text), &line.members); err != nil {
+			return nil, fmt.Errorf("%w: %s", err, text)
+		}
+		if err := json.Unmarshal([]byte(text), &metrics); err != nil {
+			return nil, fmt.Errorf("%w: %s", err, text)
+		}
+		line.metadata = metrics.AWS
+		lines = append(lines, line)
+	}
+	return lines, nil
+}
+
+// scenes bring about every outcome, one after another in one world.
+var scenes = []struct {
+	name  string
+	given func(*world)
+	event func() string
+	want  relay.Verdict
+}{
+	{"updated", func(w *world) { w.bindType("okta", "OKTA") }, moved("okta"), relay.Updated},
+	{"updated, not validated", func(w *world) {
+		w.datadog.Script(datadogsim.Validate, datadogsim.Answer{Status: http.StatusNotFound})
+	}, moved("okta"), relay.Updated},
+	{"tried again", func(w *world) {
+		w.datadog.Script(datadogsim.Get, datadogsim.Answer{Status: http.StatusServiceUnavailable})
+	}, moved("okta"), relay.Updated},
+	{"a dry run", nothing, literally(`{"relay":{"secret":"okta","dry_run":true}}`), relay.Unchanged},
+	{"a dry run that is not validated", func(w *world) {
+		w.datadog.Script(datadogsim.Validate, datadogsim.Answer{Status: http.StatusNotFound})
+	}, literally(`{"relay":{"secret":"okta","dry_run":true}}`), relay.Unchanged},
+	{"rejected", func(w *world) {
+		w.datadog.Script(datadogsim.Validate, datadogsim.Answer{Status: http.StatusBadRequest, EchoRequest: true})
+	}, moved("okta"), relay.Rejected},
+	{"invalid", func(w *world) {
+		w.datadog.Script(datadogsim.ValidateStored, datadogsim.Answer{Status: http.StatusBadRequest})
+	}, moved("okta"), relay.Invalid},
+	{"failed", func(w *world) {
+		w.datadog.Script(datadogsim.Patch, datadogsim.Answer{Status: http.StatusConflict, EchoRequest: true})
+	}, moved("okta"), relay.Failed},
+	{"failed, of no binding", func(w *world) {
+		w.aws.Fail("GetParametersByPath", 1, http.StatusBadRequest, "AccessDeniedException", "as the test has it")
+	}, moved("okta"), relay.Failed},
+	{"failed, of no type", func(w *world) {
+		w.aws.PutParameter("/credential-relay/secrets/broken/broken", "String", `{"integration_type":7}`)
+	}, moved("broken"), relay.Failed},
+	{"ignored", nothing, moved("unbound"), relay.Ignored},
+	{"an unknown event", nothing, literally(`{"source":"aws.s3","detail-type":"Object Created"}`), relay.Ignored},
+	{"Entra ID", func(w *world) {
+		w.datadog.PutAzureIntegration("tenant", "client", "old")
+		w.bindType("entra", "ENTRA_ID")
+	}, moved("entra"), relay.Updated},
+	{"a type that nobody knows yet", func(w *world) { w.bindType("future", unknownType) }, moved("future"), relay.Rejected},
+	{"a reconcile", func(w *world) {
+		for _, name := range []string{"google", "crowdstrike", "sentinelone"} {
+			w.bindType(name, map[string]string{"google": "GOOGLE_WORKSPACE", "crowdstrike": "CROWDSTRIKE", "sentinelone": "SENTINELONE"}[name])
+		}
+	}, literally(`{"reconcile":{}}`), relay.Unchanged},
+	{"a reconcile that lists nothing", func(w *world) {
+		w.aws.Fail("GetParametersByPath", 1, http.StatusBadRequest, "AccessDeniedException", "as the test has it")
+	}, literally(`{"reconcile":{}}`), relay.Failed},
+	{"pending, and from here on", func(w *world) { // for as long as the function heeds the limit
+		w.datadog.Script(datadogsim.ValidateStored, datadogsim.Answer{Status: http.StatusTooManyRequests, Header: http.Header{"X-Ratelimit-Reset": {"3600"}}})
+	}, moved("okta"), relay.Pending},
+}
+
+func nothing(*world) {}
+
+func literally(event string) func() string { return func() string { return event } }
+
+// moved is the event of a secret's label that has just moved.
+func moved(secret string) func() string {
+	return func() string {
+		return fmt.Sprintf(`{"source":"aws.secretsmanager","detail-type":"Secret Label Updated","time":%q,"resources":[%q],"detail":{"labelUpdated":"AWSCURRENT"}}`,
+			time.Now().Add(-time.Second).UTC().Format(time.RFC3339), "arn:aws:secretsmanager:us-east-1:111122223333:secret:"+secret+"-AbCdEf")
+	}
+}
+
+// bindType makes a secret with everything that any type needs, and an older
+// config of a type that it feeds.
+func (w *world) bindType(name, integrationType string) {
+	w.aws.PutSecret(name, fmt.Sprintf(`{"api_token":%[1]q,"client_id":"client","client_secret":%[1]q,"tenant_id":"tenant",`+
+		`"service_account_json":{"type":"service_account","client_email":"a@b.example","private_key":%[1]q}}`, canaries["CANARY"]))
+	binding := fmt.Sprintf(`{"integration_type":%q,"enabled":"on"}`, integrationType)
+	if integrationType == unknownType {
+		binding = fmt.Sprintf(`{"integration_type":%q,"secrets":{"api_token":"api_token"}}`, integrationType)
+	}
+	w.aws.PutParameter("/credential-relay/secrets/"+name+"/"+name, "String", binding)
+	w.datadog.PutConfig(datadogsim.Config{
+		ID: name, Type: integrationType, Domain: "acme.example.com", State: "valid", ModifiedAt: time.Now().Add(-time.Hour),
+	})
+}
+
+// TestMetricsAreOfTheFormat holds each line to the format's published schema, and
+// to what that cannot say.
+func TestMetricsAreOfTheFormat(t *testing.T) {
+	schema := formatSchema(t)
+	for _, line := range metricLines(t) {
+		if err := schema.Validate(line.members); err != nil {
+			t.Errorf("%v: %v", line.members, err)
+		}
+		if at := time.UnixMilli(line.metadata.Timestamp); time.Since(at).Abs() > 5*time.Minute {
+			t.Errorf("the timestamp is %s", at)
+		}
+		for _, directive := range line.metadata.CloudWatchMetrics {
+			if len(directive.Metrics) == 0 {
+				t.Errorf("a directive without a metric: %v", line.members)
+			}
+			for _, name := range slices.Concat(directive.Dimensions...) {
+				if line.text(name) == "" {
+					t.Errorf("the dimension %s is no text: %v", name, line.members)
+				}
+			}
+			for _, metric := range directive.Metrics {
+				if _, ok := line.members[metric.Name].(float64); !ok {
+					t.Errorf("the metric %s is no number: %v", metric.Name, line.members)
+				}
+			}
+		}
+	}
+}
+
+func formatSchema(t *testing.T) *jsonschema.Resolved {
+	t.Helper()
+	content, err := os.ReadFile("testdata/embedded-metric-format.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema jsonschema.Schema
+	if err := json.Unmarshal(content, &schema); err != nil {
+		t.Fatal(err)
+	}
+	resolved, err := schema.Resolve(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resolved
+}
+
+// TestFormatSchema knows a wrong line when it sees one.
+func TestFormatSchema(t *testing.T) {
+	schema := formatSchema(t)
+	const good = `{"_aws":{"Timestamp":1574109732004,"CloudWatchMetrics":[{"Namespace":"N","Dimensions":[["stack"]],"Metrics":[{"Name":"Relays","Unit":"Count"}]}]}}`
+	for name, with := range map[string][2]string{
+		"no _aws":                   {`"_aws"`, `"aws"`},
+		"no time":                   {`"Timestamp":1574109732004,`, ``},
+		"a time in words":           {`1574109732004`, `"now"`},
+		"no namespace":              {`"Namespace":"N",`, ``},
+		"an empty namespace":        {`"N"`, `""`},
+		"no dimensions":             {`"Dimensions":[["stack"]],`, ``},
+		"dimensions without a set":  {`[["stack"]]`, `[]`},
+		"dimensions that are one":   {`[["stack"]]`, `["stack"]`},
+		"too many dimensions":       {`["stack"]`, `["` + strings.Join(strings.Split(strings.Repeat("a", 31), ""), `1","`) + `"]`},
+		"a unit of our own":         {`"Count"`, `"ms"`},
+		"a metric without a name":   {`"Name":"Relays",`, ``},
+		"a member of nobody's":      {`"Unit"`, `"unit"`},
+		"a metric that is its name": {`{"Name":"Relays","Unit":"Count"}`, `"Relays"`},
+	} {
+		var line any
+		if err := json.Unmarshal([]byte(strings.Replace(good, with[0], with[1], 1)), &line); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if schema.Validate(line) == nil {
+			t.Errorf("%s: is taken for right", name)
+		}
+	}
+	var line any
+	if err := json.Unmarshal([]byte(good), &line); err != nil || schema.Validate(line) != nil {
+		t.Errorf("what is right is not: %v", schema.Validate(line))
+	}
+}
+
+// TestMetricsAreThoseOfTheTable: each of them, with its unit, and nothing else.
+func TestMetricsAreThoseOfTheTable(t *testing.T) {
+	got := map[string]string{}
+	for _, metric := range emittedMetrics(t) {
+		if metric.namespace != "CredentialRelay" {
+			t.Errorf("%v is of another namespace", metric)
+		}
+		got[metric.name] = metric.unit
+	}
+	if !maps.Equal(got, units) {
+		t.Errorf("got %v, want %v", got, units)
+	}
+	for _, line := range playedLines(t) {
+		for name := range line.members {
+			if unit := units[name]; unit == "" && unicode.IsUpper(rune(name[0])) {
+				t.Errorf("%s is written like a metric, and is none", name)
+			}
+		}
+	}
+}
+
+// TestDimensionsAreBounded: what each may be is known beforehand, whatever
+// somebody binds, names or sends.
+func TestDimensionsAreBounded(t *testing.T) {
+	outcomes := []relay.Verdict{relay.Updated, relay.Pending, relay.Unchanged, relay.Rejected, relay.Invalid, relay.Failed, relay.Ignored}
+	types := []datadog.IntegrationType{datadog.GoogleWorkspace, datadog.Okta, datadog.EntraID, datadog.CrowdStrike, datadog.SentinelOne}
+	byOutcome, byType := map[relay.Verdict]bool{}, map[datadog.IntegrationType]bool{}
+	for _, metric := range emittedMetrics(t) {
+		names := strings.Join(slices.Sorted(maps.Keys(metric.dimensions)), " ")
+		counted := metric.name == "Relays" || metric.name == "NotValidated"
+		if names != "stack" && !(counted && (names == "outcome stack" || names == "integration_type outcome stack")) || counted && names == "stack" {
+			t.Errorf("%s has the dimensions %s", metric.name, names)
+		}
+		for name, value := range metric.dimensions {
+			switch {
+			case name == "stack" && value == metricsStack:
+			case name == "outcome" && slices.Contains(outcomes, relay.Verdict(value)):
+				byOutcome[relay.Verdict(value)] = true
+			case name == "integration_type" && slices.Contains(types, datadog.IntegrationType(value)):
+				byType[datadog.IntegrationType(value)] = true
+			default:
+				t.Errorf("%s has the dimension %s of %q", metric.name, name, value)
+			}
+		}
+	}
+	if len(byOutcome) != len(outcomes) || len(byType) != len(types) {
+		t.Errorf("only the outcomes %v and the types %v were brought about", byOutcome, byType)
+	}
+}
+
+// TestRelaysAreCounted once each, by outcome and, where that is known here, by
+// type; a dry run is none.
+func TestRelaysAreCounted(t *testing.T) {
+	seen := map[string]int{}
+	for _, line := range playedLines(t) {
+		if line.text("message") != "relay" {
+			continue
+		}
+		if line.members["dry_run"] == true {
+			seen["dry run"]++
+			if line.members["_aws"] != nil || line.members["Relays"] != nil {
+				t.Errorf("a dry run is counted: %v", line.members)
+			}
+			continue
+		}
+		sets := [][]string{{"stack", "outcome"}}
+		switch line.text("integration_type") {
+		case "":
+			seen["no type"]++
+		case unknownType:
+			seen["unknown type"]++
+		default:
+			sets = append(sets, []string{"stack", "outcome", "integration_type"})
+		}
+		notValidated := 0.0
+		if line.members["validated"] == false {
+			seen["not validated"]++
+			notValidated = 1
+		}
+		want := directive{"CredentialRelay", sets, []definition{{"Relays", "Count"}, {"NotValidated", "Count"}}}
+		if got := line.metadata.CloudWatchMetrics[0]; !reflect.DeepEqual(got, want) {
+			t.Errorf("got %v, want %v: %v", got, want, line.members)
+		}
+		if line.members["Relays"] != 1.0 || line.members["NotValidated"] != notValidated {
+			t.Errorf("got %v relays, %v not validated", line.members["Relays"], line.members["NotValidated"])
+		}
+	}
+	for _, kind := range []string{"dry run", "unknown type", "no type", "not validated"} {
+		if seen[kind] == 0 {
+			t.Errorf("saw no line of the kind %q", kind)
+		}
+	}
+}
