@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -28,6 +29,7 @@ func TestDanglingReferencesAreFound(t *testing.T) {
 		{"text without references", "!Sub 'plain ${!Literal}'", ""},
 		{"a variable of its own", "!Sub ['${Size}-${Own}', {Own: 1}]", ""},
 		{"a condition", "!If [Big, 1, !Ref AWS::NoValue]", ""},
+		{"one condition in another", "!If [Bigger, 1, 2]", ""},
 		{"no such parameter", "!Ref Sice", "Sice"},
 		{"no such pseudo parameter", "!Ref AWS::Regoin", "AWS::Regoin"},
 		{"an attribute of a parameter", "!GetAtt Size.Arn", "Size"},
@@ -41,7 +43,7 @@ func TestDanglingReferencesAreFound(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			template := parseTemplate(t, `
 Parameters: {Size: {Type: Number}}
-Conditions: {Big: !Equals [!Ref Size, 9]}
+Conditions: {Big: !Equals [!Ref Size, 9], Bigger: !Not [!Condition Big]}
 Resources: {Queue: {Type: "AWS::SQS::Queue", Properties: {Value: `+c.value+`}}}
 `)
 			faults := danglingReferences(template)
@@ -129,28 +131,99 @@ const account = "111122223333" // that the template is deployed in by deploy
 
 func readTemplate(t *testing.T) object {
 	t.Helper()
-	text, err := os.ReadFile(root + "template.yaml")
+	template, err := loadTemplate()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return parseTemplate(t, string(text))
+	return template
+}
+
+func loadTemplate() (object, error) {
+	text, err := os.ReadFile(root + "template.yaml")
+	if err != nil {
+		return nil, err
+	}
+	template, err := parsed(string(text))
+	if err != nil {
+		return nil, err
+	}
+	return expanded(template), nil
+}
+
+// expanded does to a template what SAM does, as far as these tests care: each function gets what all have in common, and
+// has an alias and a version that can be referred to.
+func expanded(template object) object {
+	resources := objectAt(template, "Resources")
+	for id, resource := range maps.Clone(resources) {
+		if at(resource, "Type") != "AWS::Serverless::Function" {
+			continue
+		}
+		function := resource.(object)
+		function["Properties"] = merged(objectAt(template, "Globals", "Function"), objectAt(function, "Properties"))
+		for made, kind := range map[string]string{alias: "AWS::Lambda::Alias", "Version": "AWS::Lambda::Version"} {
+			resources[id+made] = object{"Type": kind}
+			if condition := function["Condition"]; condition != nil {
+				resources[id+made] = object{"Type": kind, "Condition": condition}
+			}
+		}
+	}
+	return renamed(template).(object)
+}
+
+const alias = "Aliaslive" // is what SAM puts behind a function's id to make its alias's
+
+func merged(below, above object) object {
+	all := maps.Clone(below)
+	for key, value := range above {
+		if deeper, ok := value.(object); ok && objectAt(all, key) != nil {
+			value = merged(objectAt(all, key), deeper)
+		}
+		all[key] = value
+	}
+	return all
+}
+
+// renamed refers to what SAM makes by the ids that it has then.
+func renamed(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for i := range v {
+			v[i] = renamed(v[i])
+		}
+	case object:
+		if id, ok := v["Ref"].(string); ok && strings.HasSuffix(id, ".Alias") {
+			return object{"Ref": strings.TrimSuffix(id, ".Alias") + alias}
+		}
+		if got := list(v["Fn::GetAtt"]); len(got) == 2 && got[1] == "Version.Version" {
+			return object{"Fn::GetAtt": []any{fmt.Sprint(got[0], "Version"), "Version"}}
+		}
+		for key := range v {
+			v[key] = renamed(v[key])
+		}
+	}
+	return v
 }
 
 func parseTemplate(t *testing.T, text string) object {
 	t.Helper()
-	var document yaml.Node
-	if err := yaml.Unmarshal([]byte(text), &document); err != nil {
-		t.Fatal(err)
-	}
-	value, err := plain(document.Content[0])
+	template, err := parsed(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template, ok := value.(object)
-	if !ok {
-		t.Fatalf("the template is a %T, not an object", value)
-	}
 	return template
+}
+
+func parsed(text string) (object, error) {
+	var document yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &document); err != nil {
+		return nil, err
+	}
+	value, err := plain(document.Content[0])
+	template, ok := value.(object)
+	if err == nil && !ok {
+		err = fmt.Errorf("the template is a %T, not an object", value)
+	}
+	return template, err
 }
 
 // plain turns a YAML node into objects, lists and scalars.

@@ -6,39 +6,104 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 )
 
-// choices are the ways to answer the template's parameters that make a difference to what it deploys.
+// answers are those to the template's parameters that make a difference to what it deploys, the first of each being what
+// the others are tried with.
+var answers = map[string][]string{
+	"SourceSecretPrefix":    {"prod/", ""},
+	"SourceSecretArns":      {"", "arn:aws:secretsmanager:us-east-1:" + account + ":secret:okta-AbCdEf,arn:aws:secretsmanager:us-east-1:444455556666:secret:b-AbCdEf"},
+	"SourceParameterPrefix": {"", "/prod/"},
+	"SourceParameterArns":   {"", "arn:aws:ssm:us-east-1:" + account + ":parameter/okta"},
+	"SourceTag":             {"", "prod"},
+	"KmsKeyArns":            {"", "arn:aws:kms:us-east-1:" + account + ":key/1234,arn:aws:kms:us-east-1:444455556666:key/5678"},
+	"DatadogOrgUuid":        {"", "01234567-89ab-cdef-0123-456789abcdef"},
+	"DatadogCredentialsArn": {"arn:aws:secretsmanager:us-east-1:" + account + ":secret:datadog-AbCdEf", "", "arn:aws:ssm:us-east-1:" + account + ":parameter/datadog"},
+	"DatadogAppKeyArn":      {"", "arn:aws:secretsmanager:us-east-1:" + account + ":secret:app-AbCdEf"},
+	"BindingsPath":          {"", "/teams/siem"},
+	"BindingSecret":         {"", "prod/okta"},
+	"ReconcileSchedule":     {"rate(1 hour)", ""},
+	"CloudTrailEvents":      {"off", "on"},
+	"StagedRotation":        {"off", "on"},
+	"WebhookAuth":           {"iam", "off", "signature"},
+	"WebhookSecretArn":      {"", "arn:aws:secretsmanager:us-east-1:" + account + ":secret:webhook-AbCdEf"},
+	"AlarmEmail":            {"", "siem@example.com"},
+	"AlarmTopicArn":         {"", "arn:aws:sns:us-east-1:" + account + ":pages"},
+	"ReserveConcurrency":    {"off", "on"},
+	"Tracing":               {"off", "on"},
+	"FipsEndpoints":         {"off", "on"},
+}
+
+// choices are all pairs of answers.
 func choices() []object {
 	all := []object{{}}
-	for name, values := range map[string][]string{
-		"SourceParameterPrefix": {"", "/prod/"}, "KmsKeyArn": {"", "arn:aws:kms:us-east-1:" + account + ":key/1234"},
-		"ReconcileSchedule": {"", "rate(1 hour)"}, "CloudTrailEvents": {"off", "on"}, "RotationFunction": {"off", "on"},
-		"WebhookAuth":      {"off", "iam", "signature"},
-		"WebhookSecretArn": {"", "arn:aws:secretsmanager:us-east-1:" + account + ":secret:webhook-AbCdEf"},
-	} {
-		var more []object
-		for _, choice := range all {
-			for _, value := range values {
-				chosen := maps.Clone(choice)
-				chosen[name] = value
-				more = append(more, chosen)
+	names := slices.Sorted(maps.Keys(answers))
+	for i, one := range names {
+		for _, other := range names[:i] {
+			for _, a := range answers[one] {
+				for _, b := range answers[other] {
+					all = append(all, chosen(one, a, other, b))
+				}
 			}
 		}
-		all = more
+	}
+	return append(all, everything())
+}
+
+// chosen is a choice that goes with these names and values. A binding has three of them.
+func chosen(pairs ...string) object {
+	choice := object{}
+	for i := 0; i < len(pairs); i += 2 {
+		choice[pairs[i]] = pairs[i+1]
+		if pairs[i] == "BindingSecret" && pairs[i+1] != "" {
+			choice["BindingConfigId"], choice["BindingIntegrationType"] = "1111", "OKTA"
+		}
+	}
+	return choice
+}
+
+// everything is the choice of all that can be had together.
+func everything() object {
+	return chosen("SourceSecretArns", answers["SourceSecretArns"][1], "SourceParameterPrefix", "/prod/",
+		"SourceParameterArns", answers["SourceParameterArns"][1], "SourceTag", "prod", "KmsKeyArns", answers["KmsKeyArns"][1],
+		"DatadogAppKeyArn", answers["DatadogAppKeyArn"][1], "BindingSecret", "prod/okta", "CloudTrailEvents", "on",
+		"StagedRotation", "on", "WebhookAuth", "signature", "WebhookSecretArn", answers["WebhookSecretArn"][1],
+		"AlarmEmail", "siem@example.com", "ReserveConcurrency", "on", "Tracing", "on", "FipsEndpoints", "on")
+}
+
+// deployed are the template's deployments for all choices that are not refused, made once for all tests.
+var deployed = sync.OnceValue(func() []deployment {
+	template, err := loadTemplate()
+	if err != nil {
+		panic(err)
+	}
+	var all []deployment
+	for _, choice := range choices() {
+		if made, refused := deploy(template, choice); refused == nil {
+			all = append(all, deployment{choice, made})
+		}
 	}
 	return all
+})
+
+type deployment struct {
+	choice   object
+	template object
 }
+
+func (d deployment) resources() object { return objectAt(d.template, "Resources") }
 
 // deploy is the template as CloudFormation would go about it with these parameters: without what their conditions leave
 // out, and with their values put in. It is refused when an assertion of its rules does not hold.
 func deploy(template, chosen object) (deployed object, refused []string) {
-	d := deployment{template, object{
-		"AWS::AccountId": account, "AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::StackName": "relay",
+	d := resolver{template, object{
+		"AWS::AccountId": account, "AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::StackName": stack,
 		"AWS::StackId": "arn:aws:cloudformation:us-east-1:" + account + ":stack/relay/51af3dc0", "AWS::NoValue": noValue{},
-		"DatadogCredentialsArn": "arn:aws:secretsmanager:us-east-1:" + account + ":secret:datadog-AbCdEf",
-		"SourceSecretPrefix":    "prod/",
 	}}
+	for name, values := range answers {
+		d.values[name] = values[0]
+	}
 	for name := range objectAt(template, "Parameters") {
 		if standard := at(template, "Parameters", name, "Default"); standard != nil && d.values[name] == nil {
 			d.values[name] = standard
@@ -72,19 +137,19 @@ func deploy(template, chosen object) (deployed object, refused []string) {
 }
 
 type (
-	deployment struct {
+	resolver struct {
 		template object
 		values   object // of all parameters
 	}
 	noValue struct{}
 )
 
-func (d deployment) holds(condition string) bool {
+func (d resolver) holds(condition string) bool {
 	return d.value(at(d.template, "Conditions", condition)) == true
 }
 
 // value puts in what is known before there is any resource. References to resources stay as they are.
-func (d deployment) value(v any) any {
+func (d resolver) value(v any) any {
 	switch v := v.(type) {
 	case []any:
 		var items []any
@@ -115,15 +180,20 @@ func (d deployment) value(v any) any {
 }
 
 // call is what one of CloudFormation's functions comes to, nil if that is not known before there are resources.
-func (d deployment) call(function string, argument any) any {
+func (d resolver) call(function string, argument any) any {
 	if branches := list(argument); function == "Fn::If" {
 		if d.holds(fmt.Sprint(branches[0])) {
 			return d.value(branches[1])
 		}
 		return d.value(branches[2])
 	}
-	if function == "Ref" {
+	switch function {
+	case "Ref":
 		return d.values[fmt.Sprint(argument)]
+	case "Condition":
+		if name, ok := argument.(string); ok {
+			return d.holds(name)
+		}
 	}
 	if !strings.HasPrefix(function, "Fn::") || function == "Fn::GetAtt" {
 		return nil
@@ -134,6 +204,12 @@ func (d deployment) call(function string, argument any) any {
 		return reflect.DeepEqual(arguments[0], arguments[1])
 	case "Fn::Not":
 		return arguments[0] != true
+	case "Fn::And":
+		return !slices.ContainsFunc(arguments, func(v any) bool { return v != true })
+	case "Fn::Or":
+		return slices.Contains(arguments, true)
+	case "Fn::Join":
+		return object{function: arguments} // of what is not known yet
 	case "Fn::Split":
 		var parts []any
 		for _, part := range strings.Split(fmt.Sprint(arguments[1]), fmt.Sprint(arguments[0])) {
@@ -148,10 +224,17 @@ func (d deployment) call(function string, argument any) any {
 			maps.Copy(variables, arguments[1].(object))
 		}
 		text := inText.ReplaceAllStringFunc(fmt.Sprint(arguments[0]), func(reference string) string {
-			if value := variables[inText.FindStringSubmatch(reference)[1]]; value != nil {
+			switch value := variables[inText.FindStringSubmatch(reference)[1]].(type) {
+			case nil:
+				return reference
+			case object: // not known yet
+				if id := value["Ref"]; id != nil {
+					return fmt.Sprintf("${%s}", id)
+				}
+				return fmt.Sprint(value["Fn::Sub"])
+			default:
 				return fmt.Sprint(value)
 			}
-			return reference
 		})
 		if inText.MatchString(text) {
 			return object{"Fn::Sub": text}
@@ -161,6 +244,8 @@ func (d deployment) call(function string, argument any) any {
 		panic("the tests do not know " + function)
 	}
 }
+
+const stack = "relay" // is the stack's name in deploy
 
 // ofType are the ids of the resources of a type, in order.
 func ofType(resources object, name string) []string {

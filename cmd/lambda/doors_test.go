@@ -14,37 +14,58 @@ import (
 // nobody comes in by it who may not, and the rest of the template does not miss the doors that are left out.
 
 func TestTemplateRefusesContradictions(t *testing.T) {
-	template := readTemplate(t)
-	for _, choice := range choices() {
-		_, refused := deploy(template, choice)
-		contradicts := (choice["WebhookAuth"] == "signature") != (choice["WebhookSecretArn"] != "")
-		if contradicts != (len(refused) > 0) {
-			t.Fatalf("%v is refused with %q, want a refusal: %t", choice, refused, contradicts)
-		}
+	const secret = "arn:aws:secretsmanager:us-east-1:" + account + ":secret:s-AbCdEf"
+	for _, c := range []struct {
+		name   string
+		choice object
+		want   string // of the one assertion that does not hold; empty when all do
+	}{
+		{"the least", chosen(), ""},
+		{"everything", everything(), ""},
+		{"nothing to read", chosen("SourceSecretPrefix", ""), "Say what may be read"},
+		{"a tag alone", chosen("SourceSecretPrefix", "", "SourceTag", "prod"), ""},
+		{"parameters alone", chosen("SourceSecretPrefix", "", "SourceParameterPrefix", "/prod/"), ""},
+		{"CloudTrail without secrets", chosen("SourceSecretPrefix", "", "SourceParameterPrefix", "/p", "CloudTrailEvents", "on"), "are for secrets"},
+		{"rotation without secrets", chosen("SourceSecretPrefix", "", "SourceParameterArns", "a", "StagedRotation", "on"), "are for secrets"},
+		{"rotation by ARNs", chosen("SourceSecretPrefix", "", "SourceSecretArns", secret, "StagedRotation", "on"), ""},
+		{"a binding", chosen("BindingSecret", "prod/okta"), ""},
+		{"a binding without an id", object{"BindingSecret": "prod/okta", "BindingIntegrationType": "OKTA"}, "BindingConfigId too"},
+		{"a binding without a type", object{"BindingSecret": "prod/okta", "BindingConfigId": "1111"}, "BindingIntegrationType too"},
+		{"a binding without a secret", object{"BindingConfigId": "1111", "BindingIntegrationType": "OKTA"}, "BindingSecret too"},
+		{"signatures without a secret", chosen("WebhookAuth", "signature"), "WebhookSecretArn must be"},
+		{"signatures", chosen("WebhookAuth", "signature", "WebhookSecretArn", secret), ""},
+		{"a secret for IAM", chosen("WebhookAuth", "iam", "WebhookSecretArn", secret), "Leave WebhookSecretArn empty"},
+		{"a secret for nobody", chosen("WebhookAuth", "off", "WebhookSecretArn", secret), "Leave WebhookSecretArn empty"},
+		{"an address", chosen("AlarmEmail", "siem@example.com"), ""},
+		{"an address and a topic", chosen("AlarmEmail", "siem@example.com", "AlarmTopicArn", "arn:aws:sns:r:1:t"), "AlarmEmail"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, refused := deploy(readTemplate(t), c.choice)
+			if c.want == "" && len(refused) > 0 || c.want != "" && (len(refused) != 1 || !strings.Contains(refused[0], c.want)) {
+				t.Errorf("it is refused with %q, want %q", refused, c.want)
+			}
+		})
 	}
 }
 
 func TestTemplateIsWholeWhateverIsChosen(t *testing.T) {
-	template := readTemplate(t)
-	for _, choice := range choices() {
-		deployed, refused := deploy(template, choice)
-		for _, fault := range danglingReferences(deployed) {
-			if refused == nil {
-				t.Fatalf("with %v: %s", choice, fault)
-			}
+	if len(deployed()) < 100 {
+		t.Fatalf("there are only %d deployments", len(deployed()))
+	}
+	for _, d := range deployed() {
+		for _, fault := range danglingReferences(d.template) {
+			t.Fatalf("with %v: %s", d.choice, fault)
 		}
 	}
 }
 
 func TestTemplateLetsNobodyUseTheWebhookUnasked(t *testing.T) {
-	template := readTemplate(t)
 	seen := map[any]bool{}
-	for _, choice := range choices() {
-		deployed, refused := deploy(template, choice)
-		if refused != nil {
-			continue
+	for _, d := range deployed() {
+		auth, resources := d.choice["WebhookAuth"], d.resources()
+		if auth == nil {
+			auth = answers["WebhookAuth"][0]
 		}
-		auth, resources := choice["WebhookAuth"], objectAt(deployed, "Resources")
 		seen[auth] = true
 		routes := ofType(resources, "AWS::ApiGatewayV2::Route")
 		apis := ofType(resources, "AWS::ApiGatewayV2::Api")
@@ -56,15 +77,24 @@ func TestTemplateLetsNobodyUseTheWebhookUnasked(t *testing.T) {
 				t.Errorf("%v is a way in that this test does not know", found)
 			}
 		}
-		secret := at(resources, "RelayFunction", "Properties", "Environment", "Variables", "WEBHOOK_SECRET_ARN")
-		granted := grantOf(statements(resources["RelayRole"]), secret)
+		// The other functions have no signing secret, and could not read it.
+		var secret any
+		for _, id := range ofType(resources, "AWS::Serverless::Function") {
+			given := at(resources, id, "Properties", "Environment", "Variables", "WEBHOOK_SECRET_ARN")
+			if id == "WebhookFunction" {
+				secret = given
+			} else if given != nil {
+				t.Errorf("%s has the signing secret %v", id, given)
+			}
+		}
+		may := grantOf(granted(resources, "WebhookRole"), secret)
 		for _, id := range routes {
 			switch got := at(resources, id, "Properties", "AuthorizationType"); {
 			case auth == "iam" && got == "AWS_IAM" && secret == nil:
-			case auth == "signature" && got == "NONE" && secret != nil && slices.Equal(granted, []any{"secretsmanager:GetSecretValue"}):
+			case auth == "signature" && got == "NONE" && secret != nil && slices.Equal(may, []any{"secretsmanager:GetSecretValue"}):
 			default:
 				t.Fatalf("with WebhookAuth %s, %s has AuthorizationType %v, and the function the signing secret %v, with which it may %v",
-					auth, id, got, secret, granted)
+					auth, id, got, secret, may)
 			}
 		}
 	}
@@ -92,21 +122,22 @@ func TestTemplateLeadsTheWebhookToTheFunction(t *testing.T) {
 	}{
 		{"the route is", at(resources, "WebhookRoute", "Properties", "RouteKey"), route},
 		{"it leads to", at(resources, "WebhookRoute", "Properties", "Target"), object{"Fn::Sub": "integrations/${WebhookIntegration}"}},
-		{"which leads to", integration["IntegrationUri"], getAtt("RelayFunction")},
+		{"which leads to", integration["IntegrationUri"], object{"Ref": "WebhookFunction" + alias}},
 		{"in the format", integration["PayloadFormatVersion"], "2.0"},
-		{"the API may call", at(resources, "WebhookPermission", "Properties", "FunctionName"), object{"Ref": "RelayFunction"}},
+		{"the API may call", at(resources, "WebhookPermission", "Properties", "FunctionName"), object{"Ref": "WebhookFunction" + alias}},
 		{
 			"by this route alone", at(resources, "WebhookPermission", "Properties", "SourceArn"),
 			object{"Fn::Sub": "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebhookApi}/*/" + strings.Replace(route, " ", "", 1)},
 		},
-		{"what is logged goes to", at(stage, "AccessLogSettings", "DestinationArn"), getAtt("WebhookLogGroup")},
+		{"what is logged goes to", at(stage, "AccessLogSettings", "DestinationArn"), getAtt("WebhookAccessLogGroup")},
 	} {
 		if !reflect.DeepEqual(c.got, c.want) {
 			t.Errorf("%s %v, want %v", c.name, c.got, c.want)
 		}
 	}
-	if wait, _ := integration["TimeoutInMillis"].(int); wait <= 0 || wait > 30_000 {
-		t.Errorf("the gateway is to wait %d ms; it waits 30 s at most", wait)
+	timeout, _ := at(resources, "WebhookFunction", "Properties", "Timeout").(int)
+	if wait, _ := integration["TimeoutInMillis"].(int); wait > 30_000 || timeout <= 0 || wait < 1000*(timeout+1) {
+		t.Errorf("the gateway is to wait %d ms, and waits 30 s at most; the function may take %d s", wait, timeout)
 	}
 	throttles := objectAt(stage, "DefaultRouteSettings")
 	for _, name := range []string{"ThrottlingRateLimit", "ThrottlingBurstLimit"} {
@@ -134,49 +165,54 @@ func TestTemplateReconcilesBySchedule(t *testing.T) {
 		}
 		target := objectAt(got, "Target")
 		// With an Input, the function would take the event for one by hand, and not fail.
-		if got["ScheduleExpression"] != schedule || !reflect.DeepEqual(target["Arn"], getAtt("RelayFunction")) || target["Input"] != nil {
-			t.Errorf("the schedule is %v, want %s, for RelayFunction and without Input", got, schedule)
+		if got["ScheduleExpression"] != schedule || !reflect.DeepEqual(target["Arn"], any(object{"Ref": "ReconcileFunction" + alias})) || target["Input"] != nil {
+			t.Errorf("the schedule is %v, want %s, for ReconcileFunction and without Input", got, schedule)
 		}
-		if !reflect.DeepEqual(target["RoleArn"], getAtt("ReconcileRole")) || target["RetryPolicy"] == nil {
-			t.Errorf("the schedule's target is %v, want RoleArn of ReconcileRole and a RetryPolicy", target)
+		if !reflect.DeepEqual(target["RoleArn"], getAtt("ScheduleRole")) || target["RetryPolicy"] == nil {
+			t.Errorf("the schedule's target is %v, want RoleArn of ScheduleRole and a RetryPolicy", target)
 		}
-		may := statements(at(deployed, "Resources", "ReconcileRole", "Properties", "Policies"))
-		invoke, send := grantOf(may, getAtt("RelayFunction")), grantOf(may, at(target, "DeadLetterConfig", "Arn"))
+		may := granted(objectAt(deployed, "Resources"), "ScheduleRole")
+		invoke, send := grantOf(may, object{"Ref": "ReconcileFunction" + alias}), grantOf(may, getAtt("RuleDeadLetterQueue"))
 		if len(may) != 2 || !slices.Equal(invoke, []any{"lambda:InvokeFunction"}) || !slices.Equal(send, []any{"sqs:SendMessage"}) {
-			t.Errorf("ReconcileRole may %v, want to invoke the function and send to the dead-letter queue", may)
+			t.Errorf("ScheduleRole may %v, want to invoke the function and send to the rules' dead-letter queue", may)
 		}
 	}
 }
 
 func TestTemplateLetsSecretsManagerRotateOnlyWhenAsked(t *testing.T) {
-	template := readTemplate(t)
 	const move = "secretsmanager:UpdateSecretVersionStage"
-	for _, on := range []bool{false, true} {
-		deployed, _ := deploy(template, object{"RotationFunction": map[bool]string{true: "on", false: "off"}[on]})
-		resources := objectAt(deployed, "Resources")
+	by := []any{object{"Ref": "RotationFunction" + alias}, getAtt("RotationFunction")}
+	for _, d := range deployed() {
+		on := d.choice["StagedRotation"] == "on"
 		callers := 0
-		for _, id := range ofType(resources, "AWS::Lambda::Permission") {
-			if permission := objectAt(resources, id, "Properties"); permission["Principal"] == "secretsmanager.amazonaws.com" {
-				callers++
-				if permission["SourceAccount"] != account {
-					t.Errorf("%s lets Secrets Manager call for any account", id)
+		for _, id := range ofType(d.resources(), "AWS::Lambda::Permission") {
+			permission := objectAt(d.resources(), id, "Properties")
+			if permission["Principal"] != "secretsmanager.amazonaws.com" {
+				continue
+			}
+			callers++
+			if permission["SourceAccount"] != account || !reflect.DeepEqual(permission["FunctionName"], by[0]) {
+				t.Errorf("%s lets Secrets Manager call %v, for %v", id, permission["FunctionName"], permission["SourceAccount"])
+			}
+		}
+		movers := 0
+		for _, role := range ofType(d.resources(), "AWS::IAM::Role") {
+			for _, statement := range granted(d.resources(), role) {
+				if !slices.Contains(leaves(statement["Action"]), any(move)) {
+					continue
+				}
+				movers++
+				rotatedBy := at(statement, "Condition", "StringEquals", "secretsmanager:resource/AllowRotationLambdaArn")
+				if role != "RotationRole" || !reflect.DeepEqual(rotatedBy, any(by)) {
+					t.Errorf("%s may move labels, of secrets that are rotated by %v", role, rotatedBy)
 				}
 			}
 		}
-		moves := slices.DeleteFunc(statements(resources), func(s object) bool {
-			return !slices.Contains(leaves(s["Action"]), any(move))
-		})
-		if want := map[bool]int{true: 1}[on]; callers != want || len(moves) != want {
-			t.Errorf("with RotationFunction %t, Secrets Manager may call by %d permissions, and labels may be moved by %v", on, callers, moves)
+		if (callers == 1) != on || (movers > 0) != on {
+			t.Fatalf("with %v, Secrets Manager may call by %d permissions, and labels may be moved by %d statements", d.choice, callers, movers)
 		}
-		for _, statement := range moves {
-			by := at(statement, "Condition", "StringEquals", "secretsmanager:resource/AllowRotationLambdaArn")
-			if !reflect.DeepEqual(by, getAtt("RelayFunction")) {
-				t.Errorf("labels may be moved of secrets that are rotated by %v", by)
-			}
-		}
-		if (at(deployed, "Outputs", "RotationFunctionArn") != nil) != on {
-			t.Errorf("with RotationFunction %t, the outputs are %v", on, at(deployed, "Outputs"))
+		if (at(d.template, "Outputs", "RotationFunctionArn") != nil) != on {
+			t.Errorf("with %v, the outputs are %v", d.choice, at(d.template, "Outputs"))
 		}
 	}
 }

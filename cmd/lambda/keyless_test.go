@@ -48,17 +48,17 @@ func TestTemplateHasOneWayToAuthenticate(t *testing.T) {
 		if variables["DD_CREDENTIALS_ARN"] != c.arns || variables["DD_ORG_UUID"] != wantOrg {
 			t.Errorf("%v makes of it %v", chosen, variables)
 		}
-		if mapped := at(deployed, "Outputs", "RoleToMap"); (mapped != nil) != (c.org != "") {
+		if mapped := at(deployed, "Outputs", "RolesToMap"); (mapped != nil) != (c.org != "") {
 			t.Errorf("%v: the role to map is %v", chosen, mapped)
 		}
-		role := statements(objectAt(deployed, "Resources")["RelayRole"])
+		role := granted(objectAt(deployed, "Resources"), "RelayRole")
 		reads := 0
 		for resource, want := range map[string]string{secret: get, parameter: "ssm:GetParameter"} {
-			granted := grantOf(role, resource)
-			if named := c.keys == resource || c.app == resource; named != (fmt.Sprint(granted) == "["+want+"]") || !named && len(granted) > 0 {
-				t.Errorf("%v: the function may %v of %s", chosen, granted, resource)
+			may := grantOf(role, resource)
+			if named := c.keys == resource || c.app == resource; named != (fmt.Sprint(may) == "["+want+"]") || !named && len(may) > 0 {
+				t.Errorf("%v: the function may %v of %s", chosen, may, resource)
 			}
-			reads += len(granted)
+			reads += len(may)
 		}
 		if c.org != "" && reads > 0 {
 			t.Errorf("%v: it may read keys that there are none of", chosen)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -24,22 +25,127 @@ func TestTemplateGrantsNothingTooWide(t *testing.T) {
 	}
 
 	// Whoever reads the template must see every permission in it.
-	if role := at(template, "Resources", "RelayFunction", "Properties", "Role"); !reflect.DeepEqual(role, getAtt("RelayRole")) {
-		t.Errorf("RelayFunction's Role is %v; without one of ours, SAM attaches managed policies", role)
-	}
 	for id := range objectAt(template, "Resources") {
 		properties := objectAt(template, "Resources", id, "Properties")
-		if properties["ManagedPolicyArns"] != nil {
-			t.Errorf("%s has ManagedPolicyArns", id)
+		for _, policy := range leaves(properties["ManagedPolicyArns"]) {
+			if name, _ := at(policy, "Ref").(string); at(template, "Resources", name, "Type") != "AWS::IAM::ManagedPolicy" && name != "AWS::NoValue" {
+				t.Errorf("%s has the managed policy %v, which is not in the template", id, policy)
+			}
 		}
-		if at(template, "Resources", id, "Type") == "AWS::Serverless::Function" && properties["Policies"] != nil {
-			t.Errorf("%s has Policies of SAM's own", id)
+		if at(template, "Resources", id, "Type") == "AWS::Serverless::Function" && (properties["Policies"] != nil || properties["Role"] == nil) {
+			t.Errorf("%s gets policies of SAM's own", id)
 		}
 	}
 }
 
+// What each role may do when all that can be had is deployed: this much, and of it only the rotation function may change
+// anything that is somebody else's.
+func TestTemplateGrantsEachRoleWhatItsDoorNeeds(t *testing.T) {
+	made, refused := deploy(readTemplate(t), everything())
+	if refused != nil {
+		t.Fatal(refused)
+	}
+	relaying := "kms:Decrypt logs:CreateLogStream logs:PutLogEvents secretsmanager:DescribeSecret secretsmanager:GetSecretValue " +
+		"ssm:GetParametersByPath xray:PutTelemetryRecords xray:PutTraceSegments"
+	for role, want := range map[string]string{
+		"RelayRole":      relaying + " ssm:GetParameter sqs:ReceiveMessage sqs:DeleteMessage sqs:GetQueueAttributes",
+		"WebhookRole":    relaying + " ssm:GetParameter",
+		"ReconcileRole":  relaying + " ssm:GetParameter",
+		"RotationRole":   relaying + " secretsmanager:UpdateSecretVersionStage",
+		"ScheduleRole":   "lambda:InvokeFunction sqs:SendMessage",
+		"DeploymentRole": "lambda:GetAlias lambda:UpdateAlias lambda:GetProvisionedConcurrencyConfig cloudwatch:DescribeAlarms",
+	} {
+		var may []string
+		for _, statement := range granted(objectAt(made, "Resources"), role) {
+			for _, action := range leaves(statement["Action"]) {
+				may = append(may, fmt.Sprint(action))
+			}
+		}
+		slices.Sort(may)
+		wanted := strings.Fields(want)
+		slices.Sort(wanted)
+		if may = slices.Compact(may); !slices.Equal(may, wanted) {
+			t.Errorf("%s may\n%v\nwant\n%v", role, may, wanted)
+		}
+	}
+	if roles := ofType(objectAt(made, "Resources"), "AWS::IAM::Role"); len(roles) != 6 {
+		t.Errorf("there are the roles %v, and not all are tested here", roles)
+	}
+}
+
+// Nothing but what is named in the parameters may be read, whichever of them names it.
+func TestTemplateGrantsOnlyTheSourcesThatAreNamed(t *testing.T) {
+	const secret = "arn:aws:secretsmanager:us-east-1:" + account + ":secret:"
+	const parameter = "arn:aws:ssm:us-east-1:" + account + ":parameter/"
+	two := answers["SourceSecretArns"][1]
+	for _, c := range []struct {
+		name    string
+		choice  object
+		secrets []any
+		tag     any
+		params  []any
+	}{
+		{"a prefix", chosen(), []any{secret + "prod/*"}, nil, nil},
+		{"ARNs", chosen("SourceSecretPrefix", "", "SourceSecretArns", two), list(listed(two)), nil, nil},
+		{"a tag", chosen("SourceSecretPrefix", "", "SourceTag", "prod"), []any{secret + "*"}, "prod", []any{parameter + "*"}},
+		{"a prefix and ARNs", chosen("SourceSecretArns", two), append([]any{secret + "prod/*"}, list(listed(two))...), nil, nil},
+		{"parameters", chosen("SourceSecretPrefix", "", "SourceParameterPrefix", "/prod/"), nil, nil, []any{parameter + "prod/*"}},
+		{"ARNs of parameters", chosen("SourceSecretPrefix", "", "SourceParameterArns", parameter+"a"), nil, nil, []any{parameter + "a"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			choice := maps.Clone(c.choice)
+			choice["DatadogCredentialsArn"], choice["DatadogOrgUuid"] = "", answers["DatadogOrgUuid"][1]
+			made, refused := deploy(readTemplate(t), choice)
+			if refused != nil {
+				t.Fatal(refused)
+			}
+			var secrets, params []any
+			for _, statement := range granted(objectAt(made, "Resources"), "RelayRole") {
+				actions := fmt.Sprint(statement["Action"])
+				of := list(statement["Resource"])
+				switch {
+				case strings.Contains(actions, "secretsmanager:"):
+					secrets = append(secrets, of...)
+				case strings.Contains(actions, "ssm:GetParameter") && !strings.Contains(actions, "ByPath"):
+					params = append(params, of...)
+				default:
+					continue
+				}
+				if tag := at(statement, "Condition", "StringEquals", sourceTag); tag != c.tag {
+					t.Errorf("%v may be read with the tag %v, want %v", of, tag, c.tag)
+				}
+			}
+			if !reflect.DeepEqual(secrets, c.secrets) || !reflect.DeepEqual(params, c.params) {
+				t.Errorf("the secrets that may be read are %v, the parameters %v, want %v and %v", secrets, params, c.secrets, c.params)
+			}
+		})
+	}
+}
+
+func listed(text string) []any {
+	var items []any
+	for _, item := range strings.Split(text, ",") {
+		items = append(items, item)
+	}
+	return items
+}
+
+// granted are the statements of a role, wherever they stand.
+func granted(resources object, role string) []object {
+	found := statements(at(resources, role, "Properties", "Policies"))
+	for _, policy := range list(at(resources, role, "Properties", "ManagedPolicyArns")) {
+		found = append(found, statements(resources[fmt.Sprint(at(policy, "Ref"))])...)
+	}
+	for _, id := range ofType(resources, "AWS::IAM::RolePolicy") {
+		if at(resources, id, "Properties", "RoleName", "Ref") == role {
+			found = append(found, statements(resources[id])...)
+		}
+	}
+	return found
+}
+
 func TestTemplateGrantsTheCallsThatTheCodeMakes(t *testing.T) {
-	deployed, _ := deploy(readTemplate(t), object{"SourceParameterPrefix": "/prod/", "RotationFunction": "on"})
+	deployed, _ := deploy(readTemplate(t), everything())
 	var granted []string
 	for _, statement := range statements(deployed) {
 		for _, action := range leaves(statement["Action"]) {
@@ -77,10 +183,13 @@ func TestTemplateGrantsTheCallsThatTheCodeMakes(t *testing.T) {
 // sdkInput is what the code gives to a call of AWS: &ssm.GetParameterInput{…}.
 var sdkInput = regexp.MustCompile(`\b(secretsmanager|ssm)\.(\w+)Input\{`)
 
-func TestTemplateGrantsLogsToItsOwnGroup(t *testing.T) {
-	for _, statement := range statements(readTemplate(t)["Resources"]) {
-		if strings.Contains(fmt.Sprint(statement["Action"]), "logs:") && !reflect.DeepEqual(statement["Resource"], getAtt("RelayLogGroup")) {
-			t.Errorf("statement %v writes logs to %v, want RelayLogGroup alone", statement["Sid"], statement["Resource"])
+func TestTemplateGrantsLogsToEachFunctionsOwnGroup(t *testing.T) {
+	made, _ := deploy(readTemplate(t), everything())
+	for _, door := range functions {
+		for _, statement := range granted(objectAt(made, "Resources"), door+"Role") {
+			if strings.Contains(fmt.Sprint(statement["Action"]), "logs:") && !reflect.DeepEqual(statement["Resource"], getAtt(door+"LogGroup")) {
+				t.Errorf("%sRole writes logs to %v", door, statement["Resource"])
+			}
 		}
 	}
 }
@@ -93,9 +202,27 @@ func TestTooWideGrantsAreFound(t *testing.T) {
 		{"a wide denial", `{Effect: Deny, Principal: "*", Action: sqs:*, Resource: "*"}`, ""},
 		{"whom the role trusts", `{Effect: Allow, Principal: {Service: lambda.amazonaws.com}, Action: sts:AssumeRole}`, ""},
 		{
-			"a key through one service", `{Effect: Allow, Action: kms:Decrypt, Resource: !Ref Key,
-			  Condition: {StringEquals: {kms:ViaService: ssm.r.amazonaws.com}}}`, "",
+			"a key through one service", `{Effect: Allow, Action: kms:Decrypt, Resource: !Split [",", !Ref Keys],
+			  Condition: {StringLike: {kms:ViaService: [ssm.*.amazonaws.com]}}}`, "",
 		},
+		{
+			"a key through every service", `{Effect: Allow, Action: kms:Decrypt, Resource: !Ref Key,
+			  Condition: {StringLike: {kms:ViaService: [ssm.*.amazonaws.com, "*.amazonaws.com"]}}}`, "kms:ViaService",
+		},
+		{
+			"what has a tag", `{Effect: Allow, Action: s:Get, Resource: !Sub 'arn:aws:s:r:1:secret:*',
+			  Condition: {StringEquals: {aws:ResourceTag/credential-relay: !Ref Tag}}}`, "",
+		},
+		{
+			"what has any tag", `{Effect: Allow, Action: s:Get, Resource: !Sub 'arn:aws:s:r:1:secret:*',
+			  Condition: {StringLike: {aws:ResourceTag/credential-relay: "*"}}}`, "resource",
+		},
+		{
+			"everything that has a tag", `{Effect: Allow, Action: s:Get, Resource: "*",
+			  Condition: {StringEquals: {aws:ResourceTag/credential-relay: !Ref Tag}}}`, "resource",
+		},
+		{"where one cannot name a thing", `{Effect: Allow, Action: [xray:PutTraceSegments], Resource: "*"}`, ""},
+		{"where one cannot, and where one can", `{Effect: Allow, Action: [xray:PutTraceSegments, s:Get], Resource: "*"}`, "resource"},
 		{
 			"a service for one of its resources", `{Effect: Allow, Principal: {Service: s}, Action: s:Send, Resource: !GetAtt Queue.Arn,
 			  Condition: {ArnEquals: {aws:SourceArn: !GetAtt Rule.Arn}}}`, "",
@@ -119,6 +246,7 @@ func TestTooWideGrantsAreFound(t *testing.T) {
 		{"everybody", `{Effect: Allow, Principal: "*", Action: s:Get, Resource: !GetAtt S.Arn}`, "principal"},
 		{"everybody with an account", `{Effect: Allow, Principal: {AWS: "*"}, Action: s:Get, Resource: !GetAtt S.Arn}`, "principal"},
 		{"a key for all it encrypts", `{Effect: Allow, Action: [kms:Decrypt], Resource: !Ref Key}`, "kms:ViaService"},
+		{"what a text splits to", `{Effect: Allow, Action: s:Get, Resource: !Split [",", "a,*"]}`, "resource"},
 		{"a service for anybody's resource", `{Effect: Allow, Principal: {Service: s}, Action: s:Send, Resource: !GetAtt S.Arn}`, "aws:SourceArn"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -159,7 +287,7 @@ func tooWide(statement object) []string {
 	trust := slices.Equal(actions, []any{"sts:AssumeRole"}) // a role's own trust policy, which has no Resource
 	resources := leaves(statement["Resource"])
 	for _, resource := range resources {
-		if !narrow(resource) {
+		if !narrow(resource) && !unnameable(actions, resource) && !tagged(statement, resource) {
 			fault("resource %v is not one thing, nor those whose names begin alike", resource)
 		}
 	}
@@ -173,15 +301,43 @@ func tooWide(statement object) []string {
 	if at(principal, "Service") != nil && !trust && at(statement, "Condition", "ArnEquals", "aws:SourceArn") == nil {
 		fault("without ArnEquals aws:SourceArn, %v may act here for anybody", principal)
 	}
-	if strings.Contains(fmt.Sprint(actions), "kms:") && at(statement, "Condition", "StringEquals", "kms:ViaService") == nil {
-		fault("without StringEquals kms:ViaService, the key opens all that it encrypts")
+	through := list(at(statement, "Condition", "StringLike", "kms:ViaService"))
+	if strings.Contains(fmt.Sprint(actions), "kms:") && (len(through) == 0 || slices.ContainsFunc(through, func(service any) bool {
+		return service != "secretsmanager.*.amazonaws.com" && service != "ssm.*.amazonaws.com"
+	})) {
+		fault("without kms:ViaService of the two stores alone, the key opens all that it encrypts")
 	}
 	return faults
+}
+
+const sourceTag = "aws:ResourceTag/credential-relay"
+
+// tagged says whether a resource is all of one kind in this account and region, of which a statement grants those with
+// one tag.
+func tagged(statement object, resource any) bool {
+	text, _ := at(resource, "Fn::Sub").(string)
+	return at(statement, "Condition", "StringEquals", sourceTag, "Ref") != nil && strings.HasPrefix(text, "arn:") && strings.Count(text, "*") == 1
+}
+
+// unnameable says whether a resource is what all these actions take, since AWS lets nobody name a thing for them.
+// https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+func unnameable(actions []any, resource any) bool {
+	instead := map[any]any{
+		"xray:PutTraceSegments":     "*",
+		"xray:PutTelemetryRecords":  "*",
+		"cloudwatch:DescribeAlarms": object{"Fn::Sub": "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*"},
+	}
+	return len(actions) > 0 && !slices.ContainsFunc(actions, func(action any) bool {
+		return instead[action] == nil || !reflect.DeepEqual(instead[action], resource)
+	})
 }
 
 // narrow says whether a resource is one thing, or those whose names begin alike: a star only at the end, after some of
 // the name. A reference is one thing; TestTemplateParametersRefuseWhatWidensAPolicy keeps stars out of parameters.
 func narrow(resource any) bool {
+	if parts := list(at(resource, "Fn::Split")); len(parts) == 2 {
+		return at(parts[1], "Ref") != nil
+	}
 	if at(resource, "Ref") != nil || at(resource, "Fn::GetAtt") != nil {
 		return true
 	}

@@ -10,23 +10,20 @@ import (
 	"credential-relay/events"
 )
 
-func TestTemplateLeadsRotationsToTheFunction(t *testing.T) {
+func TestTemplateLeadsEventsToTheFunction(t *testing.T) {
 	resources := objectAt(readTemplate(t), "Resources")
 	for _, c := range []struct {
 		name      string
 		got, want any
 	}{
-		{"the rule matches", at(resources, "RotationRule", "Properties", "EventPattern"), object{
-			"source":      []any{"aws.secretsmanager"},
-			"detail-type": []any{"Secret Label Updated"},
-			"detail": object{
-				"labelUpdated": []any{"AWSCURRENT"},
-				"name":         []any{object{"prefix": object{"Ref": "SourceSecretPrefix"}}},
-			},
-		}},
+		{"a secret's rule matches", at(resources, "SecretRule", "Properties", "EventPattern", "detail"), object{"labelUpdated": []any{"AWSCURRENT"}}},
 		{
-			"the function reads", at(resources, "RelayFunction", "Properties", "Events", "Rotations", "Properties", "Queue"),
+			"the function reads", at(resources, "RelayFunction", "Properties", "Events", "Events", "Properties", "Queue"),
 			getAtt("RelayQueue"),
+		},
+		{
+			"so many at the same time", at(resources, "RelayFunction", "Properties", "Events", "Events", "Properties", "ScalingConfig"),
+			object{"MaximumConcurrency": object{"Ref": "RelayConcurrency"}},
 		},
 	} {
 		if !reflect.DeepEqual(c.got, c.want) {
@@ -36,35 +33,39 @@ func TestTemplateLeadsRotationsToTheFunction(t *testing.T) {
 }
 
 func TestTemplateLetsItsRulesSendAndNobodyElse(t *testing.T) {
-	template := readTemplate(t)
-	for _, choice := range choices() {
-		deployed, _ := deploy(template, choice)
-		resources := objectAt(deployed, "Resources")
-		want := []string{"RotationRule"}
-		if choice["SourceParameterPrefix"] != "" {
+	for _, d := range deployed() {
+		answer := func(name string) string {
+			if given, ok := d.choice[name].(string); ok {
+				return given
+			}
+			return append(slices.Clone(answers[name]), "")[0]
+		}
+		var want []string
+		if answer("SourceSecretPrefix")+answer("SourceSecretArns")+answer("SourceTag") != "" {
+			want = append(want, "SecretRule")
+		}
+		if answer("SourceParameterPrefix")+answer("SourceParameterArns")+answer("SourceTag") != "" {
 			want = append(want, "ParameterRule")
 		}
-		if choice["CloudTrailEvents"] == "on" {
+		if answer("CloudTrailEvents") == "on" {
 			want = append(want, "CloudTrailRotationRule", "CloudTrailCallRule")
 		}
 		slices.Sort(want)
-		rules := ofType(resources, "AWS::Events::Rule")
+		rules := ofType(d.resources(), "AWS::Events::Rule")
 		if !slices.Equal(rules, want) {
-			t.Fatalf("with %v there are the rules %v, want %v", choice, rules, want)
+			t.Fatalf("with %v there are the rules %v, want %v", d.choice, rules, want)
 		}
 		for _, id := range rules {
-			for _, target := range list(at(resources, id, "Properties", "Targets")) {
-				delete(target.(object), "Id")
-				if want := (object{
-					"Arn": getAtt("RelayQueue"), "DeadLetterConfig": object{"Arn": getAtt("RelayDeadLetterQueue")},
-				}); !reflect.DeepEqual(target, want) {
-					t.Fatalf("%s sends to %v, want %v", id, target, want)
+			for _, target := range list(at(d.resources(), id, "Properties", "Targets")) {
+				if target := target.(object); !reflect.DeepEqual(target["Arn"], getAtt("RelayQueue")) ||
+					!reflect.DeepEqual(target["DeadLetterConfig"], any(object{"Arn": getAtt("RuleDeadLetterQueue")})) {
+					t.Fatalf("%s sends to %v, want RelayQueue, and RuleDeadLetterQueue for what cannot be delivered", id, target)
 				}
 			}
 		}
-		for _, queue := range []string{"RelayQueue", "RelayDeadLetterQueue"} {
-			if got := senders(resources, queue); !slices.Equal(got, rules) {
-				t.Fatalf("with %v, %s takes from %v, want %v", choice, queue, got, rules)
+		for queue, want := range map[string][]string{"RelayQueue": rules, "RuleDeadLetterQueue": rules, "RelayDeadLetterQueue": nil} {
+			if got := senders(d.resources(), queue); !slices.Equal(got, want) {
+				t.Fatalf("with %v, %s takes from %v, want %v", d.choice, queue, got, want)
 			}
 		}
 	}
@@ -96,29 +97,52 @@ func TestTemplateRulesMatchWhatTheCodeKnows(t *testing.T) {
 		return fmt.Sprintf(`{"source": "aws.secretsmanager", "detail-type": "AWS API Call via CloudTrail", "resources": [],
 			"detail": {"eventName": %q, "requestParameters": {"secretId": %q}%s}}`, name, secret, more)
 	}
-	deployed, _ := deploy(readTemplate(t), object{"SourceParameterPrefix": "/okta", "CloudTrailEvents": "on"})
-	for _, c := range []struct{ name, event, want string }{
-		{"the sample of a label", sample("secret-label-updated.json"), "[RotationRule]"},
-		{"the sample of a rotation", sample("rotation-succeeded.json"), "[CloudTrailRotationRule]"},
-		{"a label", label("prod/okta", "AWSCURRENT"), "[RotationRule]"},
-		{"another label", label("prod/okta", "BLUE"), "[]"},
-		{"another secret's label", label("test/okta", "AWSCURRENT"), "[]"},
-		{"a parameter", changed("/okta/token", "Update"), "[ParameterRule]"},
-		{"a parameter without a slash", changed("okta-token", "Create"), "[ParameterRule]"},
-		{"a parameter that is gone", changed("/okta/token", "Delete"), "[ParameterRule]"},
-		{"a parameter's label", changed("/okta/token", "LabelParameterVersion"), "[]"},
-		{"another parameter", changed("/prod/okta", "Update"), "[]"},
-		{"a rotation that failed", rotation("RotationFailed", arn+"prod/okta-AbCdEf"), "[CloudTrailRotationRule]"},
-		{"a rotation's start", rotation("RotationStarted", arn+"prod/okta-AbCdEf"), "[]"},
-		{"another secret's rotation", rotation("RotationFailed", arn+"test/okta-AbCdEf"), "[]"},
-		{"a call by name", call("DeleteSecret", "prod/okta", ""), "[CloudTrailCallRule]"},
-		{"a call by ARN", call("RestoreSecret", arn+"prod/okta-AbCdEf", ""), "[CloudTrailCallRule]"},
-		{"a call by a part of the ARN", call("PutSecretValue", arn+"prod/okta", ""), "[CloudTrailCallRule]"},
-		{"a call about another secret", call("DeleteSecret", "test/okta", ""), "[]"},
-		{"a call that failed", call("DeleteSecret", "prod/okta", `, "errorCode": "AccessDenied"`), "[]"},
-		{"a call that reads", call("GetSecretValue", "prod/okta", ""), "[]"},
+	const pinned = "arn:aws:secretsmanager:us-east-1:444455556666:secret:b-AbCdEf" // of answers
+	prefixes := chosen("SourceParameterPrefix", "/okta", "CloudTrailEvents", "on")
+	arns := chosen("SourceSecretPrefix", "", "SourceSecretArns", pinned+","+arn+"okta-AbCdEf", "SourceParameterArns", parameter+"/okta/token", "CloudTrailEvents", "on")
+	tags := chosen("SourceSecretPrefix", "", "SourceTag", "prod", "CloudTrailEvents", "on")
+	both := chosen("SourceSecretArns", pinned, "CloudTrailEvents", "on")
+	for _, c := range []struct {
+		name   string
+		choice object
+		event  string
+		want   string
+	}{
+		{"the sample of a label", prefixes, sample("secret-label-updated.json"), "[SecretRule]"},
+		{"the sample of a rotation", prefixes, sample("rotation-succeeded.json"), "[CloudTrailRotationRule]"},
+		{"a label", prefixes, label("prod/okta", "AWSCURRENT"), "[SecretRule]"},
+		{"another label", prefixes, label("prod/okta", "BLUE"), "[]"},
+		{"another secret's label", prefixes, label("test/okta", "AWSCURRENT"), "[]"},
+		{"a parameter", prefixes, changed("/okta/token", "Update"), "[ParameterRule]"},
+		{"a parameter without a slash", prefixes, changed("okta-token", "Create"), "[ParameterRule]"},
+		{"a parameter that is gone", prefixes, changed("/okta/token", "Delete"), "[ParameterRule]"},
+		{"a parameter's label", prefixes, changed("/okta/token", "LabelParameterVersion"), "[]"},
+		{"another parameter", prefixes, changed("/prod/okta", "Update"), "[]"},
+		{"a rotation that failed", prefixes, rotation("RotationFailed", arn+"prod/okta-AbCdEf"), "[CloudTrailRotationRule]"},
+		{"a rotation's start", prefixes, rotation("RotationStarted", arn+"prod/okta-AbCdEf"), "[]"},
+		{"another secret's rotation", prefixes, rotation("RotationFailed", arn+"test/okta-AbCdEf"), "[]"},
+		{"a call by name", prefixes, call("DeleteSecret", "prod/okta", ""), "[CloudTrailCallRule]"},
+		{"a call by ARN", prefixes, call("RestoreSecret", arn+"prod/okta-AbCdEf", ""), "[CloudTrailCallRule]"},
+		{"a call by a part of the ARN", prefixes, call("PutSecretValue", arn+"prod/okta", ""), "[CloudTrailCallRule]"},
+		{"a call about another secret", prefixes, call("DeleteSecret", "test/okta", ""), "[]"},
+		{"a call that failed", prefixes, call("DeleteSecret", "prod/okta", `, "errorCode": "AccessDenied"`), "[]"},
+		{"a call that reads", prefixes, call("GetSecretValue", "prod/okta", ""), "[]"},
+
+		{"a label, with ARNs", arns, label("okta", "AWSCURRENT"), "[SecretRule]"},
+		{"a label of another account, with ARNs", arns, strings.ReplaceAll(label("b", "AWSCURRENT"), account, "444455556666"), "[SecretRule]"},
+		{"another secret's label, with ARNs", arns, label("okta2", "AWSCURRENT"), "[]"},
+		{"a rotation, with ARNs", arns, rotation("RotationFailed", arn+"okta-AbCdEf"), "[CloudTrailRotationRule]"},
+		{"another secret's rotation, with ARNs", arns, rotation("RotationFailed", arn+"prod/okta-AbCdEf"), "[]"},
+		{"a call, with ARNs: it may be by name", arns, call("DeleteSecret", "okta", ""), "[CloudTrailCallRule]"},
+		{"a parameter, with ARNs", arns, changed("/okta/token", "Update"), "[ParameterRule]"},
+		{"another parameter, with ARNs", arns, changed("/okta/token2", "Update"), "[]"},
+
+		{"a label, with a tag: events know no tags", tags, label("any", "AWSCURRENT"), "[SecretRule]"},
+		{"a parameter, with a tag", tags, changed("any", "Update"), "[ParameterRule]"},
+		{"a label, with a prefix and ARNs", both, strings.ReplaceAll(label("b", "AWSCURRENT"), account, "444455556666"), "[SecretRule]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			deployed, _ := deploy(readTemplate(t), c.choice)
 			var matched []string
 			for _, id := range ofType(objectAt(deployed, "Resources"), "AWS::Events::Rule") {
 				pattern := objectAt(deployed, "Resources", id, "Properties", "EventPattern")
@@ -162,8 +186,10 @@ func TestTemplateLosesNoEvent(t *testing.T) {
 	}); !reflect.DeepEqual(got, want) {
 		t.Errorf("RelayQueue's RedrivePolicy is %v, want %v", got, want)
 	}
-	if got := at(template, "Resources", "RelayDeadLetterQueue", "DeletionPolicy"); got != "Retain" {
-		t.Errorf("RelayDeadLetterQueue's DeletionPolicy is %v, want Retain", got)
+	for _, id := range []string{"RelayDeadLetterQueue", "RuleDeadLetterQueue"} {
+		if got := at(template, "Resources", id, "DeletionPolicy"); got != "Retain" {
+			t.Errorf("%s's DeletionPolicy is %v, want Retain", id, got)
+		}
 	}
 
 	// RelayQueue's name is written out twice, since the two queues cannot refer to each other.
@@ -204,8 +230,8 @@ func TestTemplateGuardsEveryQueue(t *testing.T) {
 			t.Errorf("%s may be used without TLS", id)
 		}
 	}
-	if queues != 2 {
-		t.Errorf("found %d queues, want the queue and its dead-letter queue", queues)
+	if queues != 3 {
+		t.Errorf("found %d queues, want the queue, its dead-letter queue and that of the rules", queues)
 	}
 }
 
@@ -244,7 +270,10 @@ func matches(pattern, event object) bool {
 			if prefix, ok := at(want, "prefix").(string); ok {
 				return slices.ContainsFunc(list(got), func(v any) bool { return strings.HasPrefix(fmt.Sprint(v), prefix) })
 			}
-			return at(want, "exists") == false && !present || slices.Contains(list(got), want)
+			if exists, ok := at(want, "exists").(bool); ok {
+				return exists == present
+			}
+			return slices.Contains(list(got), want)
 		}
 		if !slices.ContainsFunc(list(want), one) {
 			return false

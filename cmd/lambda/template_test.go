@@ -26,21 +26,66 @@ const root = "../../"
 // function's environment could be read by everybody who may describe the function.
 var localOnly = []string{"DD_API_URL", "DD_API_KEY", "DD_APP_KEY", "DD_BEARER_TOKEN"}
 
+// functions are all there are, by their ids, each with what it is for.
+var functions = map[string]string{
+	"RelayFunction": "Relay", "WebhookFunction": "Webhook", "ReconcileFunction": "Reconcile", "RotationFunction": "Rotation",
+}
+
+func TestTemplateHasAFunctionForEachDoor(t *testing.T) {
+	template := readTemplate(t)
+	resources := objectAt(template, "Resources")
+	if got, want := ofType(resources, "AWS::Serverless::Function"), slices.Sorted(maps.Keys(functions)); !slices.Equal(got, want) {
+		t.Fatalf("there are the functions %v, want %v", got, want)
+	}
+	for id, door := range functions {
+		properties := objectAt(resources, id, "Properties")
+		for _, c := range []struct {
+			name      string
+			got, want any
+		}{
+			{"Role", properties["Role"], getAtt(door + "Role")},
+			{"LoggingConfig", properties["LoggingConfig"], object{"LogFormat": "JSON", "LogGroup": object{"Ref": door + "LogGroup"}}},
+			{"AutoPublishAlias", properties["AutoPublishAlias"], "live"},
+			{"AutoPublishAliasAllProperties", properties["AutoPublishAliasAllProperties"], true},
+		} {
+			if !reflect.DeepEqual(c.got, c.want) {
+				t.Errorf("%s's %s is %v, want %v", id, c.name, c.got, c.want)
+			}
+		}
+		for _, limit := range []string{"Timeout", "ReservedConcurrentExecutions", "MemorySize"} {
+			if properties[limit] == nil {
+				t.Errorf("%s has no %s", id, limit)
+			}
+		}
+		// Whoever calls a function calls its alias: what is not published yet is nobody's.
+		for caller := range resources {
+			called := at(resources, caller, "Properties")
+			if at(resources, caller, "Type") == "AWS::Lambda::Permission" && reflect.DeepEqual(at(called, "FunctionName"), object{"Ref": id}) {
+				t.Errorf("%s lets somebody call %s, and not its alias", caller, id)
+			}
+		}
+	}
+}
+
 func TestTemplateAndCodeNameTheSameEnvironment(t *testing.T) {
 	template := readTemplate(t)
-	variables := objectAt(template, "Resources", "RelayFunction", "Properties", "Environment", "Variables")
-	inTemplate := slices.Collect(maps.Keys(variables))
 	inCode := environmentTags(t)
-	for _, name := range inTemplate {
+	inTemplate := map[string]bool{}
+	for id := range functions {
+		for name := range objectAt(template, "Resources", id, "Properties", "Environment", "Variables") {
+			inTemplate[name] = true
+		}
+	}
+	for name := range inTemplate {
 		if slices.Contains(localOnly, name) {
 			t.Errorf("template.yaml sets %s, which is for local use only", name)
 		}
-		if !slices.Contains(inCode, name) {
+		if !slices.Contains(inCode, name) && name != "AWS_USE_FIPS_ENDPOINT" { // the SDK reads that
 			t.Errorf("template.yaml sets %s, which no code reads", name)
 		}
 	}
 	for _, name := range inCode {
-		if !slices.Contains(inTemplate, name) && !slices.Contains(localOnly, name) {
+		if !inTemplate[name] && !slices.Contains(localOnly, name) {
 			t.Errorf("the code reads %s, which template.yaml does not set", name)
 		}
 	}
@@ -60,60 +105,130 @@ func TestTemplateOffersTheSitesThatTheCodeAccepts(t *testing.T) {
 }
 
 func TestTemplateRunsWhatTheMakefileBuilds(t *testing.T) {
-	const id = "RelayFunction"
-	function := at(readTemplate(t), "Resources", id)
-	for _, c := range []struct {
-		name      string
-		got, want any
-	}{
-		{"Handler", at(function, "Properties", "Handler"), "bootstrap"},
-		{"Runtime", at(function, "Properties", "Runtime"), "provided.al2023"},
-		{"Architectures", at(function, "Properties", "Architectures"), []any{"arm64"}},
-		{"CodeUri", at(function, "Properties", "CodeUri"), "."},
-		{"BuildMethod", at(function, "Metadata", "BuildMethod"), "makefile"},
-	} {
-		if !reflect.DeepEqual(c.got, c.want) {
-			t.Errorf("%s is %v, want %v", c.name, c.got, c.want)
-		}
-	}
-
+	template := readTemplate(t)
 	makefile, err := os.ReadFile(root + "Makefile")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !regexp.MustCompile(`(?m)^ARCH := arm64$`).Match(makefile) {
-		t.Error("the Makefile does not build for arm64")
+	rule := regexp.MustCompile(`(?m)^(build-\w+(?: build-\w+)*):.*\n((?:\t.*\n)+)`).FindSubmatch(makefile)
+	if rule == nil {
+		t.Fatal("the Makefile has no rule for what sam build calls")
 	}
-	recipe := regexp.MustCompile(`(?m)^build-` + id + `:.*\n((?:\t.*\n)+)`).FindSubmatch(makefile)
-	if recipe == nil {
-		t.Fatalf("the Makefile has no target build-%s, which sam build calls", id)
+	for id := range functions {
+		function := at(template, "Resources", id)
+		for _, c := range []struct {
+			name      string
+			got, want any
+		}{
+			{"Handler", at(function, "Properties", "Handler"), "bootstrap"},
+			{"Runtime", at(function, "Properties", "Runtime"), "provided.al2023"},
+			{"Architectures", at(function, "Properties", "Architectures"), []any{object{"Ref": "Architecture"}}},
+			{"CodeUri", at(function, "Properties", "CodeUri"), "."},
+			{"BuildMethod", at(function, "Metadata", "BuildMethod"), "makefile"},
+		} {
+			if !reflect.DeepEqual(c.got, c.want) {
+				t.Errorf("%s's %s is %v, want %v", id, c.name, c.got, c.want)
+			}
+		}
+		if !slices.Contains(strings.Fields(string(rule[1])), "build-"+id) {
+			t.Errorf("the Makefile has no target build-%s, which sam build calls", id)
+		}
 	}
 	for _, want := range []string{
-		"CGO_ENABLED=0", "GOOS=linux", "GOARCH=$(ARCH)", "-trimpath", "-tags lambda.norpc",
+		"CGO_ENABLED=0", "GOOS=linux", "GOARCH=", "-trimpath", "-tags lambda.norpc",
 		`-o "$(ARTIFACTS_DIR)/bootstrap" ./cmd/lambda` + "\n",
 	} {
-		if !strings.Contains(string(recipe[1]), want) {
-			t.Errorf("build-%s lacks %q:\n%s", id, want, recipe[1])
+		if !strings.Contains(string(rule[2]), want) {
+			t.Errorf("the recipe lacks %q:\n%s", want, rule[2])
 		}
+	}
+	standard, _ := at(template, "Parameters", "Architecture", "Default").(string)
+	if !regexp.MustCompile(`(?m)^Architecture \?= ` + standard + `$`).Match(makefile) {
+		t.Errorf("the Makefile does not build for %s unless told to, and the template expects that", standard)
 	}
 }
 
 func TestTemplateKeepsTheLogs(t *testing.T) {
 	template := readTemplate(t)
-	logging := objectAt(template, "Resources", "RelayFunction", "Properties", "LoggingConfig")
-	if want := (object{"LogFormat": "JSON", "LogGroup": object{"Ref": "RelayLogGroup"}}); !reflect.DeepEqual(logging, want) {
-		t.Errorf("RelayFunction's LoggingConfig is %v, want %v", logging, want)
+	groups := ofType(objectAt(template, "Resources"), "AWS::Logs::LogGroup")
+	if len(groups) != 5 {
+		t.Errorf("there are the log groups %v, want one for each function and one for the API", groups)
 	}
-	for id := range objectAt(template, "Resources") {
+	for _, id := range groups {
 		group := objectAt(template, "Resources", id)
-		if group["Type"] == "AWS::Logs::LogGroup" && (at(group, "Properties", "RetentionInDays") == nil || group["DeletionPolicy"] != "Retain") {
-			t.Errorf("%s is %v, want RetentionInDays and DeletionPolicy: Retain", id, group)
+		if at(group, "Properties", "RetentionInDays") == nil || group["DeletionPolicy"] != "Retain" || group["UpdateReplacePolicy"] != "Retain" {
+			t.Errorf("%s is %v, want RetentionInDays, and Retain for both policies", id, group)
+		}
+	}
+}
+
+// What has a name of its own cannot be deployed a second time.
+func TestTemplateCanBeDeployedTwice(t *testing.T) {
+	for _, d := range deployed() {
+		for id, resource := range d.resources() {
+			for _, property := range []string{
+				"FunctionName", "RoleName", "ManagedPolicyName", "TopicName", "AlarmName", "LogGroupName", "QueueName",
+				"DashboardName", "Name",
+			} {
+				name := at(resource, "Properties", property)
+				if at(resource, "Type") == "AWS::SSM::Parameter" && d.choice["BindingsPath"] != nil {
+					continue // somebody wants it so
+				}
+				text, fixed := name.(string)
+				if fixed && !strings.Contains(text, stack) && !strings.Contains(text, "51af3dc0") {
+					t.Fatalf("with %v, %s has the %s %s", d.choice, id, property, text)
+				}
+			}
+		}
+	}
+}
+
+// taggable are the types in the template that take tags; of SAM's functions, its own resources get theirs.
+var taggable = []string{
+	"AWS::Events::Rule", "AWS::SQS::Queue", "AWS::IAM::Role", "AWS::Logs::LogGroup", "AWS::SNS::Topic", "AWS::CloudWatch::Alarm",
+	"AWS::SSM::Parameter", "AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Stage", "AWS::Serverless::Function",
+}
+
+func TestTemplateTagsEverything(t *testing.T) {
+	template := readTemplate(t)
+	listed, mapped := []any{object{"Key": "application", "Value": "credential-relay"}}, object{"application": "credential-relay"}
+	for id := range objectAt(template, "Resources") {
+		resource := objectAt(template, "Resources", id)
+		tags := at(resource, "Properties", "Tags")
+		if slices.Contains(taggable, fmt.Sprint(resource["Type"])) && !reflect.DeepEqual(tags, any(listed)) && !reflect.DeepEqual(tags, any(mapped)) {
+			t.Errorf("%s has the tags %v", id, tags)
+		}
+	}
+	if at(template, "Globals", "Function", "PropagateTags") != true {
+		t.Error("what SAM makes of the functions is not tagged")
+	}
+}
+
+func TestTemplateExplainsItsParameters(t *testing.T) {
+	template := readTemplate(t)
+	var grouped []string
+	for _, group := range list(at(template, "Metadata", "AWS::CloudFormation::Interface", "ParameterGroups")) {
+		for _, name := range list(at(group, "Parameters")) {
+			grouped = append(grouped, fmt.Sprint(name))
+		}
+	}
+	slices.Sort(grouped)
+	labels := slices.Sorted(maps.Keys(objectAt(template, "Metadata", "AWS::CloudFormation::Interface", "ParameterLabels")))
+	if names := slices.Sorted(maps.Keys(objectAt(template, "Parameters"))); !slices.Equal(grouped, names) || !slices.Equal(labels, names) {
+		t.Errorf("the parameters are\n%v\nof which are grouped\n%v\nand labelled\n%v", names, grouped, labels)
+	}
+	for name := range objectAt(template, "Parameters") {
+		for _, member := range []string{"Description", "ConstraintDescription", "Default"} {
+			if at(template, "Parameters", name, member) == nil {
+				t.Errorf("%s has no %s", name, member)
+			}
 		}
 	}
 }
 
 func TestTemplateParametersRefuseWhatWidensAPolicy(t *testing.T) {
 	const secret = "arn:aws:secretsmanager:us-east-1:111122223333:secret:"
+	const parameter = "arn:aws:ssm:us-east-1:111122223333:parameter"
 	cases := map[string]struct{ accept, refuse []string }{
 		"DatadogCredentialsArn": {
 			accept: []string{
@@ -133,11 +248,30 @@ func TestTemplateParametersRefuseWhatWidensAPolicy(t *testing.T) {
 			accept: []string{"", "01234567-89ab-cdef-0123-456789abcdef"},
 			refuse: []string{"*", "acme", "01234567-89ab-cdef-0123-456789abcde*", "01234567-89ab-cdef-0123-456789abcdef "},
 		},
-		"SourceSecretPrefix":    {accept: []string{"prod/", "rds!db", "a+b=c@d."}, refuse: []string{"", "*", "prod/*", "${aws:username}"}},
+		"SourceSecretPrefix": {accept: []string{"", "prod/", "rds!db", "a+b=c@d."}, refuse: []string{"*", "prod/*", "${aws:username}"}},
+		"SourceSecretArns": {
+			accept: []string{"", secret + "a-AbCdEf", secret + "a-AbCdEf," + secret + "b-AbCdEf"},
+			refuse: []string{"*", secret + "*", secret + "a", secret + "a-AbCdEf," + secret + "*", secret + "a-AbCdEf, " + secret + "b-AbCdEf", secret + "a-AbCdEf,"},
+		},
+		"SourceParameterArns": {
+			accept: []string{"", parameter + "/a", parameter + "/a," + parameter + "/b"},
+			refuse: []string{"*", parameter + "/*", parameter + "/", parameter + "/a,*", parameter + "/a, " + parameter + "/b", secret + "a-AbCdEf"},
+		},
+		"SourceTag":       {accept: []string{"", "prod", "team:siem"}, refuse: []string{"*", "prod*", "${aws:username}", "a?"}},
+		"BindingSecret":   {accept: []string{"", "prod/okta/datadog", "okta"}, refuse: []string{"/prod", "prod/", "a//b", "rds!db", "*", secret + "a-AbCdEf"}},
+		"BindingConfigId": {accept: []string{"", "11111111-2222-3333-4444-555555555555"}, refuse: []string{"a/b", "*", "a b"}},
+		"EventBusName":    {accept: []string{"default", "siem", "aws.partner/x/1"}, refuse: []string{"", "*", "arn:aws:events:us-east-1:111122223333:event-bus/siem"}},
+		"AlarmEmail":      {accept: []string{"", "siem@example.com"}, refuse: []string{"siem", "a@b", "a@b.c d@e.f"}},
+		"AlarmTopicArn": {
+			accept: []string{"", "arn:aws:sns:us-east-1:111122223333:pages"},
+			refuse: []string{"*", "pages", "arn:aws:sns:us-east-1:111122223333:*", "arn:aws:sqs:us-east-1:111122223333:pages"},
+		},
+		"RunbookUrl":            {accept: []string{"docs/RUNBOOK.md", "https://wiki.example/runbook?page=1"}, refuse: []string{"", "a b", "https://wiki.example/#top"}},
 		"SourceParameterPrefix": {accept: []string{"", "/prod/", "/okta"}, refuse: []string{"/", "*", "/*", "prod", "/prod/*"}},
-		"KmsKeyArn": {
+		"KmsKeyArns": {
 			accept: []string{
 				"", "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+				"arn:aws:kms:us-east-1:111122223333:key/a,arn:aws:kms:us-east-1:444455556666:key/b",
 				"arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab",
 			},
 			refuse: []string{"*", "arn:aws:kms:us-east-1:111122223333:key/*", "arn:aws:kms:us-east-1:111122223333:alias/relay"},
@@ -153,12 +287,12 @@ func TestTemplateParametersRefuseWhatWidensAPolicy(t *testing.T) {
 				"arn:aws:ssm:us-east-1:111122223333:parameter/webhook",
 			},
 		},
-		"BindingsPath": {accept: []string{"/credential-relay", "/a/b_c.d"}, refuse: []string{"", "/", "*", "/*", "a", "/a/", "//a"}},
+		"BindingsPath": {accept: []string{"", "/credential-relay", "/a/b_c.d"}, refuse: []string{"/", "*", "/*", "a", "/a/", "//a"}},
 	}
 	for name, value := range objectAt(readTemplate(t), "Parameters") {
 		parameter, _ := value.(object)
-		if parameter["AllowedValues"] != nil {
-			continue // a list has no room for a star
+		if parameter["AllowedValues"] != nil || parameter["Type"] == "Number" {
+			continue // which have no room for a star
 		}
 		c, tested := cases[name]
 		if !tested {
