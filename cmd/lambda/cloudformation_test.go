@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -138,7 +139,8 @@ func readTemplate(t *testing.T) object {
 	return template
 }
 
-func loadTemplate() (object, error) {
+// loadTemplate reads it once for all tests, none of which may change it.
+var loadTemplate = sync.OnceValues(func() (object, error) {
 	text, err := os.ReadFile(root + "template.yaml")
 	if err != nil {
 		return nil, err
@@ -148,7 +150,7 @@ func loadTemplate() (object, error) {
 		return nil, err
 	}
 	return expanded(template), nil
-}
+})
 
 // expanded does to a template what SAM does, as far as these tests care: each function gets what all have in common, and
 // has an alias and a version that can be referred to.

@@ -132,7 +132,7 @@ func (w widget) overlaps(other widget) bool {
 }
 
 // search is the one form of an expression that the dashboard uses.
-var search = regexp.MustCompile(`^SEARCH\('\{([^}]+)\} MetricName="(\w+)" stack="(\w+)"', '\w+', \d+\)$`)
+var search = regexp.MustCompile(`^SEARCH\('\{([^}]+)\} MetricName="(\w+)" stack="([\w-]+)"', '\w+', \d+\)$`)
 
 // metrics are those of the widget. Of a search, there is one for each outcome and type: it is as good as the first.
 func (w widget) metrics(t *testing.T) []metric {

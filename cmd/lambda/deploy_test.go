@@ -35,20 +35,21 @@ var answers = map[string][]string{
 	"FipsEndpoints":         {"off", "on"},
 }
 
-// choices are all pairs of answers.
+// choices are all pairs of answers that are not the first ones, each by itself, none, and everything.
 func choices() []object {
-	all := []object{{}}
+	all := []object{{}, everything()}
 	names := slices.Sorted(maps.Keys(answers))
 	for i, one := range names {
-		for _, other := range names[:i] {
-			for _, a := range answers[one] {
-				for _, b := range answers[other] {
+		for _, a := range answers[one][1:] {
+			all = append(all, chosen(one, a))
+			for _, other := range names[:i] {
+				for _, b := range answers[other][1:] {
 					all = append(all, chosen(one, a, other, b))
 				}
 			}
 		}
 	}
-	return append(all, everything())
+	return all
 }
 
 // chosen is a choice that goes with these names and values. A binding has three of them.
@@ -99,7 +100,7 @@ func (d deployment) resources() object { return objectAt(d.template, "Resources"
 func deploy(template, chosen object) (deployed object, refused []string) {
 	d := resolver{template, object{
 		"AWS::AccountId": account, "AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::StackName": stack,
-		"AWS::StackId": "arn:aws:cloudformation:us-east-1:" + account + ":stack/relay/51af3dc0", "AWS::NoValue": noValue{},
+		"AWS::StackId": "arn:aws:cloudformation:us-east-1:" + account + ":stack/" + stack + "/51af3dc0", "AWS::NoValue": noValue{},
 	}}
 	for name, values := range answers {
 		d.values[name] = values[0]
@@ -244,8 +245,6 @@ func (d resolver) call(function string, argument any) any {
 		panic("the tests do not know " + function)
 	}
 }
-
-const stack = "relay" // is the stack's name in deploy
 
 // ofType are the ids of the resources of a type, in order.
 func ofType(resources object, name string) []string {

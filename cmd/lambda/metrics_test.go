@@ -23,8 +23,8 @@ import (
 )
 
 const (
-	metricsStack = "relay" // whose metrics they are
-	unknownType  = "TYPE_OF_THE_FUTURE"
+	stack       = "siem-7f3e" // whose metrics they are, and what is deployed in these tests
+	unknownType = "TYPE_OF_THE_FUTURE"
 )
 
 // emitted is a metric that the function has emitted, with one set of dimensions.
@@ -93,7 +93,7 @@ var played = sync.OnceValues(func() ([]logLine, error) {
 	}
 	w := newWorld()
 	defer w.close()
-	if err := w.start(path, map[string]string{"STACK_NAME": metricsStack}); err != nil {
+	if err := w.start(path, map[string]string{"STACK_NAME": stack}); err != nil {
 		return nil, err
 	}
 	for _, scene := range scenes {
@@ -325,7 +325,7 @@ func TestDimensionsAreBounded(t *testing.T) {
 		}
 		for name, value := range metric.dimensions {
 			switch {
-			case name == "stack" && value == metricsStack:
+			case name == "stack" && value == stack:
 			case name == "outcome" && slices.Contains(outcomes, relay.Verdict(value)):
 				byOutcome[relay.Verdict(value)] = true
 			case name == "integration_type" && slices.Contains(types, datadog.IntegrationType(value)):

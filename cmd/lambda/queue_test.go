@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -290,6 +291,7 @@ func refusesPlainHTTP(template object, queue string) bool {
 			continue
 		}
 		for _, statement := range statements(policy) {
+			statement = maps.Clone(statement)
 			delete(statement, "Sid")
 			if reflect.DeepEqual(statement, object{
 				"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": getAtt(queue),
