@@ -61,7 +61,6 @@ ADDED_BY_SAM = {
     "AWS::CodeDeploy::DeploymentGroup",
     "AWS::Lambda::Alias",
     "AWS::Lambda::EventInvokeConfig",
-    "AWS::Lambda::EventSourceMapping",
     "AWS::Lambda::Version",
 }
 

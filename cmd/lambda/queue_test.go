@@ -19,11 +19,11 @@ func TestTemplateLeadsEventsToTheFunction(t *testing.T) {
 	}{
 		{"a secret's rule matches", at(resources, "SecretRule", "Properties", "EventPattern", "detail"), object{"labelUpdated": []any{"AWSCURRENT"}}},
 		{
-			"the function reads", at(resources, "RelayFunction", "Properties", "Events", "Events", "Properties", "Queue"),
-			getAtt("RelayQueue"),
+			"from the queue it goes", at(resources, "RelayQueueReader", "Properties", "FunctionName"),
+			object{"Ref": "RelayFunction" + alias},
 		},
 		{
-			"so many at the same time", at(resources, "RelayFunction", "Properties", "Events", "Events", "Properties", "ScalingConfig"),
+			"so many at the same time", at(resources, "RelayQueueReader", "Properties", "ScalingConfig"),
 			object{"MaximumConcurrency": object{"Ref": "RelayConcurrency"}},
 		},
 	} {
@@ -204,13 +204,16 @@ func TestTemplateLosesNoEvent(t *testing.T) {
 		t.Errorf("RelayDeadLetterQueue takes messages from\n%v, want\n%v", allowed[0], want)
 	}
 
-	sources := objectAt(template, "Resources", "RelayFunction", "Properties", "Events")
-	if len(sources) == 0 {
-		t.Error("RelayFunction has no event source")
+	reader := objectAt(template, "Resources", "RelayQueueReader", "Properties")
+	if !reflect.DeepEqual(reader["EventSourceArn"], any(getAtt("RelayQueue"))) {
+		t.Errorf("RelayQueueReader reads %v", reader["EventSourceArn"])
 	}
-	for id := range sources {
-		if got := at(sources, id, "Properties", "FunctionResponseTypes"); !reflect.DeepEqual(got, []any{"ReportBatchItemFailures"}) {
-			t.Errorf("event source %s has FunctionResponseTypes %v; without ReportBatchItemFailures a failed record is lost", id, got)
+	if got := reader["FunctionResponseTypes"]; !reflect.DeepEqual(got, []any{"ReportBatchItemFailures"}) {
+		t.Errorf("RelayQueueReader has FunctionResponseTypes %v; without ReportBatchItemFailures a failed record is lost", got)
+	}
+	for id := range functions {
+		if events := at(template, "Resources", id, "Properties", "Events"); events != nil {
+			t.Errorf("%s has the events %v, whose permissions SAM would write", id, events)
 		}
 	}
 }

@@ -186,7 +186,7 @@ func TestTemplateCanBeDeployedTwice(t *testing.T) {
 // taggable are the types in the template that take tags; of SAM's functions, its own resources get theirs.
 var taggable = []string{
 	"AWS::Events::Rule", "AWS::SQS::Queue", "AWS::IAM::Role", "AWS::Logs::LogGroup", "AWS::SNS::Topic", "AWS::CloudWatch::Alarm",
-	"AWS::SSM::Parameter", "AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Stage", "AWS::Serverless::Function",
+	"AWS::Lambda::EventSourceMapping", "AWS::SSM::Parameter", "AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Stage", "AWS::Serverless::Function",
 }
 
 func TestTemplateTagsEverything(t *testing.T) {
