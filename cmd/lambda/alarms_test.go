@@ -93,6 +93,21 @@ func TestTemplateHasAnAlarmForWhateverMayGoWrong(t *testing.T) {
 	}
 }
 
+// A binding that is not right is found so by every reconcile, once an hour.
+func TestTemplateCallsNobodyTwiceForTheSame(t *testing.T) {
+	resources := objectAt(readTemplate(t), "Resources")
+	for _, id := range []string{"RejectedAlarm", "InvalidAlarm", "ErrorsAlarm"} {
+		alarm := objectAt(resources, id, "Properties")
+		period, ofOne := alarm["Period"].(int)
+		if !ofOne { // it is each summed up metric's
+			period, _ = at(list(alarm["Metrics"])[1], "MetricStat", "Period").(int)
+		}
+		if periods, _ := alarm["EvaluationPeriods"].(int); period*periods <= 3600 || period*periods > 86400 || alarm["DatapointsToAlarm"] != 1 {
+			t.Errorf("%s looks back for %d times %d s, of which %v may alarm", id, periods, period, alarm["DatapointsToAlarm"])
+		}
+	}
+}
+
 func TestTemplateSendsAlarmsWhereTheyAreWanted(t *testing.T) {
 	for _, d := range deployed() {
 		var target any

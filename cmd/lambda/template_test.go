@@ -204,6 +204,28 @@ func TestTemplateTagsEverything(t *testing.T) {
 	}
 }
 
+// https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-sam-template-publishing-applications-metadata-properties.html
+func TestTemplateCanBePublished(t *testing.T) {
+	published := objectAt(readTemplate(t), "Metadata", "AWS::ServerlessRepo::Application")
+	for name, pattern := range map[string]string{
+		"Name":            `^[a-zA-Z0-9-]{1,140}$`,
+		"Description":     `^.{1,256}$`,
+		"Author":          `^[a-z0-9](-?[a-z0-9])*$`,
+		"SpdxLicenseId":   `^Apache-2\.0$`,
+		"SemanticVersion": `^\d+\.\d+\.\d+$`,
+	} {
+		if text, _ := published[name].(string); !regexp.MustCompile(pattern).MatchString(text) {
+			t.Errorf("%s is %q, which does not match %s", name, text, pattern)
+		}
+	}
+	for _, name := range []string{"LicenseUrl", "ReadmeUrl"} {
+		document(t, fmt.Sprint(published[name]))
+	}
+	if labels := list(published["Labels"]); len(labels) == 0 || len(labels) > 10 {
+		t.Errorf("Labels are %v, want one to ten", labels)
+	}
+}
+
 func TestTemplateExplainsItsParameters(t *testing.T) {
 	template := readTemplate(t)
 	var grouped []string
