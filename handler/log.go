@@ -112,12 +112,13 @@ var durationKeys = []struct {
 // measured is what it took to come to an outcome; nothing where there was nothing
 // to relay.
 func measured(trigger Trigger, o relay.Outcome) []slog.Attr {
-	if o.Effort.Ended.IsZero() {
-		return nil
+	var attrs []slog.Attr
+	// Not when there were none: a metric that is always 0 costs as much as another.
+	if o.Effort.Retries > 0 {
+		attrs = append(attrs, slog.Int(keyRetries, o.Effort.Retries))
 	}
-	attrs := []slog.Attr{
-		slog.Int(keyRetries, o.Effort.Retries),
-		slog.Int64(keyRateLimitWait, o.Effort.RateLimitWait.Milliseconds()),
+	if o.Effort.RateLimitWait > 0 {
+		attrs = append(attrs, slog.Int64(keyRateLimitWait, o.Effort.RateLimitWait.Milliseconds()))
 	}
 	for _, of := range durationKeys {
 		if took, gone := o.Effort.Durations[of.stage]; gone {

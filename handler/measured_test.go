@@ -93,7 +93,7 @@ const (
 func TestMeasuredRelay(t *testing.T) {
 	const minute = 60_000
 	stages := map[string]float64{
-		"Retries": 0, "RateLimitWait": 0, "SourceDuration": 0, "ConfigDuration": 1000, "ValidateDuration": 1000,
+		"SourceDuration": 0, "ConfigDuration": 1000, "ValidateDuration": 1000,
 		"PatchDuration": 1000, "ConfirmDuration": 1000,
 	}
 	with := func(key string, value float64) map[string]float64 {
@@ -220,7 +220,7 @@ func TestMeasuredPut(t *testing.T) {
 		w.datadog.PutAzureIntegration("t", "c", "old")
 		w.config("good", func(config *datadogsim.Config) { config.Type = "ENTRA_ID" })
 		_, _ = w.invoke(t.Context(), labelUpdated(goodARN))
-		want := map[string]float64{"Retries": 0, "RateLimitWait": 0, "SourceDuration": 0, "ConfigDuration": 2000, "PutDuration": 1000, "ConfirmDuration": 1000}
+		want := map[string]float64{"SourceDuration": 0, "ConfigDuration": 2000, "PutDuration": 1000, "ConfirmDuration": 1000}
 		if got := w.metrics("relay"); len(got) != 1 || !maps.Equal(got[0], want) {
 			t.Errorf("got %v, want %v\n%s", got, want, w.log.String())
 		}

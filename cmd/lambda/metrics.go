@@ -21,8 +21,8 @@ const namespace = "CredentialRelay"
 // units are those of every metric there is. A line's member of another name is
 // none.
 var units = map[string]string{
-	// By outcome and integration type: how many relays there were, and of how
-	// many Datadog did not offer to try the credential.
+	// By outcome and integration type: how many relays there were and, of those
+	// that had a credential to try, how many Datadog did not offer to try.
 	"Relays":       "Count",
 	"NotValidated": "Count",
 
@@ -89,7 +89,8 @@ type definition struct{ Name, Unit string }
 // none.
 func relayed(line slog.Record) (_ []directive, counts []slog.Attr) {
 	by := [][]string{{"stack", "outcome"}}
-	notValidated, dryRun := 0, false
+	counts = []slog.Attr{slog.Int("Relays", 1)}
+	dryRun := false
 	line.Attrs(func(attr slog.Attr) bool {
 		switch attr.Key {
 		case "integration_type":
@@ -97,9 +98,11 @@ func relayed(line slog.Record) (_ []directive, counts []slog.Attr) {
 				by = append(by, []string{"stack", "outcome", "integration_type"})
 			}
 		case "validated":
+			notValidated := 0
 			if !attr.Value.Bool() {
 				notValidated = 1
 			}
+			counts = append(counts, slog.Int("NotValidated", notValidated))
 		case "dry_run":
 			dryRun = true
 		}
@@ -108,7 +111,6 @@ func relayed(line slog.Record) (_ []directive, counts []slog.Attr) {
 	if dryRun {
 		return nil, nil
 	}
-	counts = []slog.Attr{slog.Int("Relays", 1), slog.Int("NotValidated", notValidated)}
 	return append([]directive{{namespace, by, metricsOf(counts)}}, measured(line)...), counts
 }
 

@@ -37,8 +37,12 @@ type emitted struct {
 // about every outcome, each once.
 func emittedMetrics(t *testing.T) []emitted {
 	t.Helper()
+	return metricsIn(metricLines(t))
+}
+
+func metricsIn(lines []logLine) []emitted {
 	seen := map[string]emitted{}
-	for _, line := range metricLines(t) {
+	for _, line := range lines {
 		for _, directive := range line.metadata.CloudWatchMetrics {
 			for _, set := range directive.Dimensions {
 				for _, metric := range directive.Metrics {
@@ -86,7 +90,9 @@ func playedLines(t *testing.T) []logLine {
 
 // played has the real main serve what brings about every outcome, once, and gives
 // its log.
-var played = sync.OnceValues(func() ([]logLine, error) {
+var played = sync.OnceValues(func() ([]logLine, error) { return play(scenes) })
+
+func play(scenes []scene) ([]logLine, error) {
 	path, err := bootstrapPath(exec.LookPath)
 	if err != nil {
 		return nil, err
@@ -110,7 +116,7 @@ var played = sync.OnceValues(func() ([]logLine, error) {
 		return nil, err
 	}
 	return linesOf(w.stdout.String())
-})
+}
 
 func linesOf(log string) ([]logLine, error) {
 	var lines []logLine
@@ -131,13 +137,15 @@ func linesOf(log string) ([]logLine, error) {
 	return lines, nil
 }
 
-// scenes bring about every outcome, one after another in one world.
-var scenes = []struct {
+type scene struct {
 	name  string
 	given func(*world)
 	event func() string
 	want  relay.Verdict
-}{
+}
+
+// scenes bring about every outcome, one after another in one world.
+var scenes = []scene{
 	{"updated", func(w *world) { w.bindType("okta", "OKTA") }, moved("okta"), relay.Updated},
 	{"updated, not validated", func(w *world) {
 		w.datadog.Script(datadogsim.Validate, datadogsim.Answer{Status: http.StatusNotFound})
@@ -340,6 +348,33 @@ func TestDimensionsAreBounded(t *testing.T) {
 	}
 }
 
+// TestAQuietHourCostsNothing: CloudWatch gives ten metrics for free, and charges
+// for each hour in which it gets another. When nothing has rotated, there are no
+// more, whatever is bound.
+func TestAQuietHourCostsNothing(t *testing.T) {
+	lines, err := play([]scene{{"a quiet reconcile", func(w *world) {
+		for i, kind := range []string{"OKTA", "GOOGLE_WORKSPACE", "ENTRA_ID", "CROWDSTRIKE", "SENTINELONE", "OKTA"} {
+			name := fmt.Sprint("quiet-", i)
+			w.bindType(name, kind)
+			w.datadog.PutConfig(datadogsim.Config{
+				ID: name, Type: kind, Domain: "acme.example.com", State: "valid", Enabled: true, ModifiedAt: time.Now().Add(time.Minute),
+			})
+		}
+	}, literally(`{"reconcile":{}}`), relay.Unchanged}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics := metricsIn(lines)
+	for _, metric := range metrics {
+		if outcome := metric.dimensions["outcome"]; outcome != "" && outcome != "unchanged" {
+			t.Errorf("it was not quiet: %v", metric)
+		}
+	}
+	if len(metrics) == 0 || len(metrics) > 10 {
+		t.Errorf("there are %d metrics: %v", len(metrics), metrics)
+	}
+}
+
 // TestRelaysAreCounted once each, by outcome and, where that is known here, by
 // type; a dry run is none.
 func TestRelaysAreCounted(t *testing.T) {
@@ -364,12 +399,20 @@ func TestRelaysAreCounted(t *testing.T) {
 		default:
 			sets = append(sets, []string{"stack", "outcome", "integration_type"})
 		}
-		notValidated := 0.0
-		if line.members["validated"] == false {
+		counts := []definition{{"Relays", "Count"}}
+		var notValidated any // unless there was a credential that could be tried
+		switch line.members["validated"] {
+		case false:
 			seen["not validated"]++
-			notValidated = 1
+			notValidated = 1.0
+		case true:
+			seen["validated"]++
+			notValidated = 0.0
 		}
-		want := directive{"CredentialRelay", sets, []definition{{"Relays", "Count"}, {"NotValidated", "Count"}}}
+		if notValidated != nil {
+			counts = append(counts, definition{"NotValidated", "Count"})
+		}
+		want := directive{"CredentialRelay", sets, counts}
 		if got := line.metadata.CloudWatchMetrics[0]; !reflect.DeepEqual(got, want) {
 			t.Errorf("got %v, want %v: %v", got, want, line.members)
 		}
@@ -377,7 +420,7 @@ func TestRelaysAreCounted(t *testing.T) {
 			t.Errorf("got %v relays, %v not validated", line.members["Relays"], line.members["NotValidated"])
 		}
 	}
-	for _, kind := range []string{"dry run", "unknown type", "no type", "not validated"} {
+	for _, kind := range []string{"dry run", "unknown type", "no type", "not validated", "validated"} {
 		if seen[kind] == 0 {
 			t.Errorf("saw no line of the kind %q", kind)
 		}

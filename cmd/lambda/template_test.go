@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"credential-relay/cmd/internal/environment"
 	"credential-relay/datadog"
 )
 
@@ -88,6 +89,26 @@ func TestTemplateAndCodeNameTheSameEnvironment(t *testing.T) {
 		if !inTemplate[name] && !slices.Contains(localOnly, name) {
 			t.Errorf("the code reads %s, which template.yaml does not set", name)
 		}
+	}
+}
+
+// Whatever is chosen when it is deployed, the functions start with it.
+func TestTemplateGivesFunctionsAnEnvironmentToStartWith(t *testing.T) {
+	started := 0
+	for _, d := range deployed() {
+		for _, id := range ofType(d.resources(), "AWS::Serverless::Function") {
+			var variables []string
+			for name, value := range objectAt(d.resources(), id, "Properties", "Environment", "Variables") {
+				variables = append(variables, fmt.Sprintf("%s=%v", name, value))
+			}
+			if _, err := environment.Read(variables); err != nil {
+				t.Fatalf("with %v, %s does not start with %q: %v", d.choice, id, variables, err)
+			}
+			started++
+		}
+	}
+	if started < 100 {
+		t.Errorf("only %d functions were started", started)
 	}
 }
 
