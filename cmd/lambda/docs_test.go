@@ -100,13 +100,14 @@ func anchors(text string) []string {
 func TestDocumentsNameParametersThatThereAre(t *testing.T) {
 	parameters := objectAt(readTemplate(t), "Parameters")
 	choices := regexp.MustCompile(`\b([A-Z][a-z]+[A-Za-z]*)=([\w-]+)`)
+	ofTheCLI := []string{"Id", "Arn", "RoleArn", "AutomaticallyAfterDays"}
 	settings := document(t, "samconfig.toml")
 	for _, name := range []string{"README.md", "docs/RUNBOOK.md", "samconfig.toml"} {
 		for _, choice := range choices.FindAllStringSubmatch(document(t, name), -1) {
 			parameter, _ := parameters[choice[1]].(object)
 			allowed := list(parameter["AllowedValues"])
 			taken := slices.ContainsFunc(allowed, func(value any) bool { return fmt.Sprint(value) == choice[2] })
-			if isAWS := choice[1] == "Id" || choice[1] == "Arn" || choice[1] == "RoleArn"; !isAWS && (parameter == nil || len(allowed) > 0 && !taken) {
+			if !slices.Contains(ofTheCLI, choice[1]) && (parameter == nil || len(allowed) > 0 && !taken) {
 				t.Errorf("%s has %s, which the template does not take", name, choice[0])
 			}
 		}
