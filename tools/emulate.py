@@ -28,7 +28,7 @@ CHOICES = {
     "no keys, no extras": {
         "SourceSecretArns": SECRET + "prod/okta/api-AbCdEf",
         "DatadogOrgUuid": "01234567-89ab-cdef-0123-456789abcdef",
-        "ReconcileSchedule": "",
+        "ReconcileSchedule": "off",
         "WebhookAuth": "off",
     },
     "everything": {

@@ -73,6 +73,8 @@ func TestTemplateHasAnAlarmForWhateverMayGoWrong(t *testing.T) {
 		name := object{"Fn::GetAtt": []any{queue + "Queue", "QueueName"}}
 		wanted[queue+"Alarm"] = []metric{{"AWS/SQS", "ApproximateNumberOfMessagesVisible", object{"QueueName": name}}}
 	}
+	waiting := object{"Fn::GetAtt": []any{"RelayQueue", "QueueName"}}
+	wanted["BacklogAlarm"] = []metric{{"AWS/SQS", "ApproximateAgeOfOldestMessage", object{"QueueName": waiting}}}
 	for _, name := range []string{"Errors", "Throttles"} {
 		for _, function := range []string{"RelayFunction", "WebhookFunction", "ReconcileFunction", "RotationFunction"} {
 			wanted[name+"Alarm"] = append(wanted[name+"Alarm"], metric{"AWS/Lambda", name, object{"FunctionName": object{"Ref": function}}})
@@ -93,19 +95,65 @@ func TestTemplateHasAnAlarmForWhateverMayGoWrong(t *testing.T) {
 	}
 }
 
-// A binding that is not right is found so by every reconcile, once an hour.
-func TestTemplateCallsNobodyTwiceForTheSame(t *testing.T) {
+// When each goes off. What every reconcile finds again, once an hour, is one alarm: those look back for two hours.
+func TestTemplateAlarmsGoOffWhenTheyShould(t *testing.T) {
 	resources := objectAt(readTemplate(t), "Resources")
-	for _, id := range []string{"RejectedAlarm", "InvalidAlarm", "ErrorsAlarm"} {
-		alarm := objectAt(resources, id, "Properties")
-		period, ofOne := alarm["Period"].(int)
-		if !ofOne { // it is each summed up metric's
-			period, _ = at(list(alarm["Metrics"])[1], "MetricStat", "Period").(int)
+	want := map[string]string{
+		"RejectedAlarm":         "Sum >= 1 in 1 of 24 times 300 s",
+		"InvalidAlarm":          "Sum >= 1 in 1 of 24 times 300 s",
+		"ErrorsAlarm":           "SUM(METRICS()) of Sum >= 1 in 1 of 24 times 300 s",
+		"RelayDeadLetterAlarm":  "Maximum >= 1 in 1 of 1 times 300 s",
+		"RuleDeadLetterAlarm":   "Maximum >= 1 in 1 of 1 times 300 s",
+		"BacklogAlarm":          "Maximum >= 3600 in 1 of 1 times 300 s",
+		"ThrottlesAlarm":        "SUM(METRICS()) of Sum >= 1 in 1 of 1 times 300 s",
+		"TimeUsedAlarm":         "Maximum >= 80 in 1 of 1 times 300 s",
+		"ReconcileOverdueAlarm": "Sum < 1 in all of ReconcileOverdueHours times 3600 s",
+		"NewVersionAlarm":       "Sum >= 1 in 1 of 1 times 60 s",
+	}
+	for _, id := range ofType(resources, "AWS::CloudWatch::Alarm") {
+		if got := whenItGoesOff(objectAt(resources, id, "Properties")); got != want[id] {
+			t.Errorf("%s goes off at %s, want %s", id, got, want[id])
 		}
-		if periods, _ := alarm["EvaluationPeriods"].(int); period*periods <= 3600 || period*periods > 86400 || alarm["DatapointsToAlarm"] != 1 {
-			t.Errorf("%s looks back for %d times %d s, of which %v may alarm", id, periods, period, alarm["DatapointsToAlarm"])
+		if at(resources, id, "Properties", "ActionsEnabled") != nil {
+			t.Errorf("%s may be silent", id)
 		}
 	}
+}
+
+func whenItGoesOff(alarm object) string {
+	statistic, period := fmt.Sprint(alarm["Statistic"]), alarm["Period"]
+	for _, one := range leaves(alarm["Metrics"]) {
+		if expression := at(one, "Expression"); expression != nil {
+			statistic = fmt.Sprint(expression, " of")
+		}
+	}
+	for _, one := range leaves(alarm["Metrics"]) {
+		if stat := objectAt(one, "MetricStat"); stat != nil {
+			if period != nil && stat["Period"] != period {
+				return "different periods"
+			}
+			period = stat["Period"]
+		}
+	}
+	if strings.HasSuffix(statistic, " of") {
+		statistic += " Sum"
+		for _, one := range leaves(alarm["Metrics"]) {
+			if stat := objectAt(one, "MetricStat"); stat != nil && stat["Stat"] != "Sum" {
+				return "another statistic than Sum"
+			}
+		}
+	}
+	comparison := map[any]string{"GreaterThanOrEqualToThreshold": ">=", "LessThanThreshold": "<"}[alarm["ComparisonOperator"]]
+	of, periods := alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]
+	if parameter := at(periods, "Ref"); parameter != nil {
+		periods = parameter
+	}
+	if of == nil && periods == 1 {
+		of = 1
+	} else if of == nil {
+		of = "all"
+	}
+	return fmt.Sprintf("%s %s %v in %v of %v times %v s", statistic, comparison, alarm["Threshold"], of, periods, period)
 }
 
 func TestTemplateSendsAlarmsWhereTheyAreWanted(t *testing.T) {
@@ -123,16 +171,36 @@ func TestTemplateSendsAlarmsWhereTheyAreWanted(t *testing.T) {
 				continue // CodeDeploy's
 			}
 			alarms = append(alarms, getAtt(id))
-			if got := at(d.resources(), id, "Properties", "AlarmActions"); !reflect.DeepEqual(got, target) {
-				t.Fatalf("with %v, %s goes to %v, want %v", d.choice, id, got, target)
+			for _, actions := range []string{"AlarmActions", "OKActions"} {
+				if got := at(d.resources(), id, "Properties", actions); !reflect.DeepEqual(got, target) {
+					t.Fatalf("with %v, %s has the %s %v, want %v", d.choice, id, actions, got, target)
+				}
 			}
 		}
-		for _, statement := range statements(at(d.resources(), "AlarmTopicPolicy")) {
-			publish := list(at(statement, "Condition", "ArnEquals", "aws:SourceArn"))
-			slices.SortFunc(publish, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
-			if statement["Effect"] == "Allow" && !reflect.DeepEqual(publish, alarms) {
-				t.Fatalf("with %v, the topic takes from\n%v, want\n%v", d.choice, publish, alarms)
-			}
+		if at(d.resources(), "AlarmTopic") == nil {
+			continue
+		}
+		topic := object{"Ref": "AlarmTopic"}
+		if got, want := at(d.resources(), "AlarmTopic", "Properties", "Subscription"), []any{
+			object{"Protocol": "email", "Endpoint": d.choice["AlarmEmail"]},
+		}; !reflect.DeepEqual(got, any(want)) {
+			t.Fatalf("with %v, the topic's subscriptions are %v", d.choice, got)
+		}
+		policy := list(at(d.resources(), "AlarmTopicPolicy", "Properties", "PolicyDocument", "Statement"))
+		publishers := list(at(policy[0], "Condition", "ArnEquals", "aws:SourceArn"))
+		slices.SortFunc(publishers, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+		if want := []any{
+			object{
+				"Sid": "OnlyOurAlarmsPublish", "Effect": "Allow", "Principal": object{"Service": "cloudwatch.amazonaws.com"},
+				"Action": "sns:Publish", "Resource": topic,
+				"Condition": object{"ArnEquals": object{"aws:SourceArn": at(policy[0], "Condition", "ArnEquals", "aws:SourceArn")}, "StringEquals": object{"aws:SourceAccount": account}},
+			},
+			object{
+				"Sid": "NothingWithoutTLS", "Effect": "Deny", "Principal": "*", "Action": "sns:Publish", "Resource": topic,
+				"Condition": object{"Bool": object{"aws:SecureTransport": "false"}},
+			},
+		}; !reflect.DeepEqual(policy, want) || !reflect.DeepEqual(publishers, alarms) {
+			t.Fatalf("with %v, the topic's policy is %v", d.choice, policy)
 		}
 	}
 }

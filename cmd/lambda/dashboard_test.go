@@ -16,7 +16,7 @@ import (
 // These tests hold what people look at, the dashboard and the saved queries, and the code together.
 
 func TestTemplateDashboardShowsWhatThereIs(t *testing.T) {
-	for _, choice := range []object{chosen(), chosen("WebhookAuth", "off", "ReconcileSchedule", ""), everything()} {
+	for _, choice := range []object{chosen(), chosen("WebhookAuth", "off", "ReconcileSchedule", "off"), everything()} {
 		made, _ := deploy(readTemplate(t), choice)
 		resources := objectAt(made, "Resources")
 		body := dashboard(t, resources)
@@ -68,6 +68,9 @@ func TestTemplateQueriesAskForWhatIsLogged(t *testing.T) {
 	queries := ofType(resources, "AWS::Logs::QueryDefinition")
 	if len(queries) < 5 {
 		t.Errorf("there are the queries %v only", queries)
+	}
+	if text := fmt.Sprint(at(resources, "FailuresQuery", "Properties", "QueryString")); !strings.Contains(text, `level = "ERROR"`) {
+		t.Errorf("FailuresQuery does not ask for failures: %s", text)
 	}
 	for _, id := range queries {
 		properties := objectAt(resources, id, "Properties")

@@ -23,7 +23,7 @@ var answers = map[string][]string{
 	"DatadogAppKeyArn":      {"", "arn:aws:secretsmanager:us-east-1:" + account + ":secret:app-AbCdEf"},
 	"BindingsPath":          {"", "/teams/siem"},
 	"BindingSecret":         {"", "prod/okta"},
-	"ReconcileSchedule":     {"rate(1 hour)", ""},
+	"ReconcileSchedule":     {"rate(1 hour)", "off"},
 	"CloudTrailEvents":      {"off", "on"},
 	"StagedRotation":        {"off", "on"},
 	"WebhookAuth":           {"iam", "off", "signature"},

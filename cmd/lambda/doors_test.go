@@ -27,6 +27,7 @@ func TestTemplateRefusesContradictions(t *testing.T) {
 		{"parameters alone", chosen("SourceSecretPrefix", "", "SourceParameterPrefix", "/prod/"), ""},
 		{"CloudTrail without secrets", chosen("SourceSecretPrefix", "", "SourceParameterPrefix", "/p", "CloudTrailEvents", "on"), "are for secrets"},
 		{"rotation without secrets", chosen("SourceSecretPrefix", "", "SourceParameterArns", "a", "StagedRotation", "on"), "are for secrets"},
+		{"a binding of a secret without secrets", chosen("SourceSecretPrefix", "", "SourceParameterPrefix", "/p", "BindingSecret", "prod/okta"), "are for secrets"},
 		{"rotation by ARNs", chosen("SourceSecretPrefix", "", "SourceSecretArns", secret, "StagedRotation", "on"), ""},
 		{"a binding", chosen("BindingSecret", "prod/okta"), ""},
 		{"a binding without an id", object{"BindingSecret": "prod/okta", "BindingIntegrationType": "OKTA"}, "BindingConfigId too"},
@@ -145,19 +146,25 @@ func TestTemplateLeadsTheWebhookToTheFunction(t *testing.T) {
 			t.Errorf("%s is %v, want a low one", name, throttles[name])
 		}
 	}
+	format := fmt.Sprint(at(stage, "AccessLogSettings", "Format"))
 	for _, leaked := range []string{"header", "body", "query"} {
-		if format := fmt.Sprint(at(stage, "AccessLogSettings", "Format")); strings.Contains(strings.ToLower(format), leaked) {
+		if strings.Contains(strings.ToLower(format), leaked) {
 			t.Errorf("the access log tells of the %s: %s", leaked, format)
+		}
+	}
+	for _, told := range []string{"requestTime", "identity.sourceIp", "identity.userArn", "status"} {
+		if !strings.Contains(format, `"$context.`+told+`"`) {
+			t.Errorf("the access log does not tell the %s: %s", told, format)
 		}
 	}
 }
 
 func TestTemplateReconcilesBySchedule(t *testing.T) {
 	template := readTemplate(t)
-	for _, schedule := range []string{"", "rate(1 hour)"} {
+	for _, schedule := range []string{"off", "rate(1 hour)"} {
 		deployed, _ := deploy(template, object{"ReconcileSchedule": schedule})
 		got := objectAt(deployed, "Resources", "Reconcile", "Properties")
-		if schedule == "" {
+		if schedule == "off" {
 			if got != nil {
 				t.Error("there is a schedule, although none is wanted")
 			}

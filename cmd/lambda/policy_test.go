@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -71,6 +72,118 @@ func TestTemplateGrantsEachRoleWhatItsDoorNeeds(t *testing.T) {
 	if roles := ofType(objectAt(made, "Resources"), "AWS::IAM::Role"); len(roles) != 6 {
 		t.Errorf("there are the roles %v, and not all are tested here", roles)
 	}
+}
+
+func TestTemplateRolesTrustOneServiceEach(t *testing.T) {
+	made, _ := deploy(readTemplate(t), everything())
+	resources := objectAt(made, "Resources")
+	inAccount := object{"aws:SourceAccount": account}
+	group := object{"aws:SourceArn": "arn:aws:scheduler:us-east-1:" + account + ":schedule-group/default"}
+	for _, role := range ofType(resources, "AWS::IAM::Role") {
+		want := object{"Effect": "Allow", "Principal": object{"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+		switch role {
+		case "ScheduleRole":
+			want["Principal"] = object{"Service": "scheduler.amazonaws.com"}
+			want["Condition"] = object{"StringEquals": inAccount, "ArnEquals": group}
+		case "DeploymentRole":
+			want["Principal"] = object{"Service": "codedeploy.amazonaws.com"}
+			want["Condition"] = object{"StringEquals": inAccount}
+		}
+		got := at(resources, role, "Properties", "AssumeRolePolicyDocument", "Statement")
+		if !reflect.DeepEqual(got, any([]any{want})) {
+			t.Errorf("%s is trusted to\n%v, want\n%v", role, got, want)
+		}
+	}
+}
+
+// Nobody comes in but by the doors that there are.
+func TestTemplateLetsNobodyElseCall(t *testing.T) {
+	made, _ := deploy(readTemplate(t), everything())
+	resources := objectAt(made, "Resources")
+	want := map[string]object{
+		"WebhookPermission": {
+			"FunctionName": object{"Ref": "WebhookFunction" + alias}, "Action": "lambda:InvokeFunction", "Principal": "apigateway.amazonaws.com",
+			"SourceArn": object{"Fn::Sub": "arn:aws:execute-api:us-east-1:" + account + ":${WebhookApi}/*/POST/v1/relay"},
+		},
+		"RotationPermission": {
+			"FunctionName": object{"Ref": "RotationFunction" + alias}, "Action": "lambda:InvokeFunction", "Principal": "secretsmanager.amazonaws.com",
+			"SourceAccount": account,
+		},
+	}
+	if got := ofType(resources, "AWS::Lambda::Permission"); !slices.Equal(got, slices.Sorted(maps.Keys(want))) {
+		t.Errorf("the permissions to call are %v", got)
+	}
+	for id, permission := range want {
+		if got := objectAt(resources, id, "Properties"); !reflect.DeepEqual(got, permission) {
+			t.Errorf("%s is\n%v, want\n%v", id, got, permission)
+		}
+	}
+	for id := range functions {
+		for _, door := range []string{"FunctionUrlConfig", "Events"} {
+			if at(resources, id, "Properties", door) != nil {
+				t.Errorf("%s has %s", id, door)
+			}
+		}
+	}
+}
+
+// Not those of a stack whose name begins alike.
+func TestTemplateReadsItsOwnBindingsOnly(t *testing.T) {
+	for path, want := range map[string]string{"": "/" + stack, "/teams/siem": "/teams/siem"} {
+		made, _ := deploy(readTemplate(t), chosen("BindingsPath", path))
+		for _, statement := range granted(objectAt(made, "Resources"), "RelayRole") {
+			if statement["Action"] == "ssm:GetParametersByPath" && statement["Resource"] != "arn:aws:ssm:us-east-1:"+account+":parameter"+want+"/*" {
+				t.Errorf("with BindingsPath %q, bindings may be read in %v", path, statement["Resource"])
+			}
+		}
+	}
+}
+
+// An event pattern may have 2,048 characters and a managed policy 6,144, spaces aside.
+// https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+func TestTemplateListsFitWhereTheyGo(t *testing.T) {
+	template := readTemplate(t)
+	full := func(name, one string) string {
+		limit, _ := at(template, "Parameters", name, "MaxLength").(int)
+		return strings.TrimSuffix(strings.Repeat(one+",", limit/(len(one)+1)), ",")
+	}
+	const secret = "arn:aws-us-gov:secretsmanager:us-gov-west-1:" + account + ":secret:prod/okta-AbCdEf"
+	choice := everything()
+	choice["SourceSecretArns"] = full("SourceSecretArns", secret)
+	choice["SourceParameterArns"] = full("SourceParameterArns", "arn:aws-us-gov:ssm:us-gov-west-1:"+account+":parameter/prod/okta")
+	choice["KmsKeyArns"] = full("KmsKeyArns", "arn:aws-us-gov:kms:us-gov-west-1:"+account+":key/1234abcd-12ab-34cd-56ef-1234567890ab")
+	for _, alone := range []bool{false, true} {
+		if alone { // then the lists are in the patterns too
+			choice["SourceSecretPrefix"], choice["SourceParameterPrefix"], choice["SourceTag"] = "", "", ""
+		} else {
+			choice["SourceSecretPrefix"], choice["SourceParameterPrefix"] = strings.Repeat("x", 256), "/"+strings.Repeat("x", 1023)
+		}
+		made, refused := deploy(template, choice)
+		if refused != nil {
+			t.Fatal(refused)
+		}
+		resources := objectAt(made, "Resources")
+		for _, id := range ofType(resources, "AWS::Events::Rule") {
+			if size := sizeOf(t, at(resources, id, "Properties", "EventPattern")); size > 2048 {
+				t.Errorf("%s has a pattern of %d characters", id, size)
+			}
+		}
+		for _, id := range ofType(resources, "AWS::IAM::ManagedPolicy") {
+			if size := sizeOf(t, at(resources, id, "Properties", "PolicyDocument")); size > 6144 {
+				t.Errorf("%s has %d characters", id, size)
+			}
+		}
+	}
+}
+
+func sizeOf(t *testing.T, v any) int {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(text)
 }
 
 // Nothing but what is named in the parameters may be read, whichever of them names it.

@@ -218,6 +218,50 @@ func TestTemplateLosesNoEvent(t *testing.T) {
 	}
 }
 
+// How long, how often and where to, when something does not go well at once.
+func TestTemplateKeepsOnTrying(t *testing.T) {
+	template := readTemplate(t)
+	resources := objectAt(template, "Resources")
+	for _, c := range []struct {
+		name string
+		path []string
+		want any
+	}{
+		{"an event waits for", []string{"RelayQueue", "Properties", "MessageRetentionPeriod"}, 345600},
+		{"a dead letter waits for", []string{"RelayDeadLetterQueue", "Properties", "MessageRetentionPeriod"}, 1209600},
+		{"what is never delivered waits for", []string{"RuleDeadLetterQueue", "Properties", "MessageRetentionPeriod"}, 1209600},
+		{"the schedule tries", []string{"Reconcile", "Properties", "Target", "RetryPolicy"}, object{"MaximumRetryAttempts": 10, "MaximumEventAgeInSeconds": 3600}},
+		{"and gives up to", []string{"Reconcile", "Properties", "Target", "DeadLetterConfig"}, object{"Arn": getAtt("RuleDeadLetterQueue")}},
+		{"a reconcile is tried", []string{"ReconcileFunction", "Properties", "EventInvokeConfig"}, object{"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 3600}},
+		{"the new version is tried with", []string{"RelayFunction", "Properties", "DeploymentPreference", "Type"}, "Canary10Percent5Minutes"},
+	} {
+		if got := at(resources, c.path...); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s %v, want %v", c.name, got, c.want)
+		}
+	}
+	for id := range resources {
+		properties := objectAt(resources, id, "Properties")
+		for _, off := range []string{"State", "Enabled"} {
+			if properties[off] != nil {
+				t.Errorf("%s may be turned off: its %s is %v", id, off, properties[off])
+			}
+		}
+		switch at(resources, id, "Type") {
+		case "AWS::Events::Rule":
+			if !reflect.DeepEqual(properties["EventBusName"], object{"Ref": "EventBusName"}) {
+				t.Errorf("%s is on the bus %v", id, properties["EventBusName"])
+			}
+		case "AWS::Logs::LogGroup":
+			if !reflect.DeepEqual(properties["RetentionInDays"], object{"Ref": "LogRetentionDays"}) {
+				t.Errorf("%s keeps its lines for %v days", id, properties["RetentionInDays"])
+			}
+		}
+		if kept := strings.Contains(id, "DeadLetterQueue"); kept && (at(resources, id, "DeletionPolicy") != "Retain" || at(resources, id, "UpdateReplacePolicy") != "Retain") {
+			t.Errorf("%s goes with the stack", id)
+		}
+	}
+}
+
 func TestTemplateGuardsEveryQueue(t *testing.T) {
 	template := readTemplate(t)
 	queues := 0

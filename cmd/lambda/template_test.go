@@ -320,8 +320,8 @@ func TestTemplateParametersRefuseWhatWidensAPolicy(t *testing.T) {
 			refuse: []string{"*", "arn:aws:kms:us-east-1:111122223333:key/*", "arn:aws:kms:us-east-1:111122223333:alias/relay"},
 		},
 		"ReconcileSchedule": {
-			accept: []string{"", "rate(1 hour)", "rate(30 minutes)", "cron(0/15 * * * ? *)", "cron(0 6 ? * MON-FRI *)"},
-			refuse: []string{"hourly", "rate(0 hours)", "rate(1 second)", "rate(1 hour) ", "cron()", "at(2026-11-20T10:00:00)"},
+			accept: []string{"off", "rate(1 hour)", "rate(30 minutes)", "cron(0/15 * * * ? *)", "cron(0 6 ? * MON-FRI *)"},
+			refuse: []string{"", "hourly", "offrate(1 hour)", "rate(0 hours)", "rate(1 second)", "rate(1 hour) ", "cron()", "at(2026-11-20T10:00:00)"},
 		},
 		"WebhookSecretArn": {
 			accept: []string{"", secret + "relay/webhook-AbCdEf"},
@@ -330,7 +330,7 @@ func TestTemplateParametersRefuseWhatWidensAPolicy(t *testing.T) {
 				"arn:aws:ssm:us-east-1:111122223333:parameter/webhook",
 			},
 		},
-		"BindingsPath": {accept: []string{"", "/credential-relay", "/a/b_c.d"}, refuse: []string{"/", "*", "/*", "a", "/a/", "//a"}},
+		"BindingsPath": {accept: []string{"", "/credential-relay", "/a/b_c.d"}, refuse: []string{"/", "*", "/*", "a", "/a/", "//a", "/aws/relay", "/SSM-relay"}},
 	}
 	for name, value := range objectAt(readTemplate(t), "Parameters") {
 		parameter, _ := value.(object)
@@ -343,19 +343,18 @@ func TestTemplateParametersRefuseWhatWidensAPolicy(t *testing.T) {
 			continue
 		}
 		pattern, _ := parameter["AllowedPattern"].(string)
-		// CloudFormation matches the whole value, and so does this, anchors or not.
-		allowed, err := regexp.Compile(`^(?:` + pattern + `)$`)
+		allowed, err := allows(pattern)
 		if pattern == "" || err != nil {
 			t.Errorf("%s has AllowedPattern %q: %v", name, pattern, err)
 			continue
 		}
 		for _, value := range c.accept {
-			if !allowed.MatchString(value) {
+			if !allowed(value) {
 				t.Errorf("%s refuses %q", name, value)
 			}
 		}
 		for _, value := range c.refuse {
-			if allowed.MatchString(value) {
+			if allowed(value) {
 				t.Errorf("%s accepts %q", name, value)
 			}
 		}
@@ -363,6 +362,21 @@ func TestTemplateParametersRefuseWhatWidensAPolicy(t *testing.T) {
 			t.Errorf("%s does not say what to type", name)
 		}
 	}
+}
+
+// refusal is what Java's expressions have, which CloudFormation's are, and Go's lack: at the beginning, what must not follow.
+var refusal = regexp.MustCompile(`^\^\(\?!((?:[^()]|\([^()]*\))*)\)`)
+
+// allows is how CloudFormation matches a value: as a whole, anchors or not.
+func allows(pattern string) (func(value string) bool, error) {
+	refused := regexp.MustCompile(`$^`)
+	if found := refusal.FindStringSubmatch(pattern); found != nil {
+		pattern, refused = strings.TrimPrefix(pattern, found[0]), regexp.MustCompile(`^(?:`+found[1]+`)`)
+	}
+	allowed, err := regexp.Compile(`^(?:` + pattern + `)$`)
+	return func(value string) bool {
+		return allowed.MatchString(value) && (value == "" || !refused.MatchString(value))
+	}, err
 }
 
 // environmentTags are the names that the code reads, from its `env:"NAME"` struct tags.
