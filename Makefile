@@ -83,11 +83,11 @@ emulate: ## the template, created as stacks in an emulator of AWS
 	@if python3 -c 'import boto3, moto.cloudformation.parsing, samtranslator' 2>/dev/null; then python3 tools/emulate.py; \
 	else echo "SKIPPED TIER: emulated stacks (python3 needs aws-sam-translator, and moto with its extra cloudformation)"; fi
 
-contract: ## our client and simulator against Datadog's published description
+contract: ## our client and simulator against Datadog's description
 	cd contract && go vet ./... && go tool -modfile=../tools/go.mod staticcheck ./... && go mod tidy -diff
 	cd contract && go test $(if $(AGAINST),-against=$(AGAINST))
 
-build: ## the functions' binary, as `sam build` makes it, in .build/ (or with Architecture=x86_64)
+build: ## the functions' binary, for arm64 or with Architecture=x86_64
 	@mkdir -p .build
 	@$(MAKE) --no-print-directory build-RelayFunction ARTIFACTS_DIR=.build
 	@wc -c < .build/bootstrap | awk '{ printf ".build/bootstrap: %.2f MB, $(Architecture), sha256 ", $$1 / 1e6 }'
@@ -95,7 +95,7 @@ build: ## the functions' binary, as `sam build` makes it, in .build/ (or with Ar
 
 # The copy has another path, no git and nothing in its build cache; the checkout has all three, and Go is told to say so,
 # lest somebody's own GOFLAGS hide it. The default architecture comes last, and so stays in .build/.
-reproducible: ## that a build elsewhere gives the same bytes, for both architectures; takes a minute
+reproducible: ## that a build elsewhere gives the same bytes; takes a minute
 	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && mkdir "$$copy/src" && \
 	tar -cf - --exclude=./.git --exclude=./.build --exclude=./.aws-sam . | tar -xf - -C "$$copy/src" && \
 	for architecture in x86_64 arm64; do \

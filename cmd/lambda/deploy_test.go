@@ -21,7 +21,7 @@ var answers = map[string][]string{
 	"DatadogOrgUuid":        {"", "01234567-89ab-cdef-0123-456789abcdef"},
 	"DatadogCredentialsArn": {"arn:aws:secretsmanager:us-east-1:" + account + ":secret:datadog-AbCdEf", "", "arn:aws:ssm:us-east-1:" + account + ":parameter/datadog"},
 	"DatadogAppKeyArn":      {"", "arn:aws:secretsmanager:us-east-1:" + account + ":secret:app-AbCdEf"},
-	"BindingsPath":          {"", "/teams/siem"},
+	"BindingsPath":          {"", "/teams/siem", "/" + stack},
 	"BindingSecret":         {"", "prod/okta"},
 	"ReconcileSchedule":     {"rate(1 hour)", "off"},
 	"CloudTrailEvents":      {"off", "on"},
