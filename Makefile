@@ -17,13 +17,13 @@ TOOL := go tool -modfile=tools/go.mod
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-zA-Z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: ## the whole program on this machine, against simulators, until Ctrl-C
+run: ## the whole program here, against simulators, until Ctrl-C
 	go run ./cmd/relay local
 
 demo: ## the same show, which then ends
 	go run ./cmd/relay local --once
 
-test: ## every test, with the race detector where there is a C compiler
+test: ## every test, with the race detector where it can be had
 	$(if $(RACE),,@echo "SKIPPED TIER: race detector (it needs cgo and a C compiler); the tests run without it")
 	go test $(RACE) -shuffle=on ./...
 	@command -v moto_server >/dev/null || echo "SKIPPED TIER: moto_server is not on the PATH; our AWS simulator was not compared with it"
