@@ -36,6 +36,8 @@ func TestDanglingReferencesAreFound(t *testing.T) {
 		{"an attribute of a parameter", "!GetAtt Size.Arn", "Size"},
 		{"no such name in text", "!Sub 'a:${AWS::Region}:${Sice}'", "Sice"},
 		{"no such resource in text", "!Sub 'a:${Qeue.Arn}'", "Qeue"},
+		{"no such attribute", "!GetAtt Queue.Arnn", "Arnn"},
+		{"no such attribute in text", "!Sub 'a:${Queue.Name}'", "Name"},
 		{"nothing inside a variable", "!Sub ['${Own}', {Own: !Ref Sice}]", "Sice"},
 		{"no such condition", "!If [Bigg, 1, 2]", "Bigg"},
 		{"nothing inside a branch", "!If [Big, !Ref Sice, 2]", "Sice"},
@@ -68,6 +70,13 @@ func danglingReferences(template object) []string {
 			faults = append(faults, fmt.Sprintf("nothing is called %s", name))
 		}
 	}
+	checkAttribute := func(id, name string) {
+		check("Resources", id)
+		kind := fmt.Sprint(at(template, "Resources", id, "Type"))
+		if at(template, "Resources", id) != nil && !slices.Contains(attributes[kind], name) {
+			faults = append(faults, fmt.Sprintf("no %s has %s, or these tests do not know it", kind, name))
+		}
+	}
 	var walk func(v any)
 	walk = func(v any) {
 		switch v := v.(type) {
@@ -85,7 +94,8 @@ func danglingReferences(template object) []string {
 				case "Ref":
 					check("Parameters", fmt.Sprint(value))
 				case "Fn::GetAtt":
-					check("Resources", fmt.Sprint(list(value)[0]))
+					got := list(value)
+					checkAttribute(fmt.Sprint(got[0]), fmt.Sprint(got[1:]...))
 				case "Fn::If":
 					check("Conditions", fmt.Sprint(list(value)[0]))
 					walk(list(value)[1:])
@@ -93,8 +103,8 @@ func danglingReferences(template object) []string {
 					parts := append(list(value), object{})
 					variables, _ := parts[1].(object)
 					for _, match := range inText.FindAllStringSubmatch(fmt.Sprint(parts[0]), -1) {
-						if name, _, attribute := strings.Cut(match[1], "."); attribute {
-							check("Resources", name)
+						if name, attribute, has := strings.Cut(match[1], "."); has {
+							checkAttribute(name, attribute)
 						} else if variables[name] == nil {
 							check("Parameters", name)
 						}
@@ -118,6 +128,19 @@ func danglingReferences(template object) []string {
 	}
 	walk(template)
 	return faults
+}
+
+// attributes are those that the template asks for, by the types that have them.
+// https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html
+var attributes = map[string][]string{
+	"AWS::ApiGatewayV2::Api":    {"ApiEndpoint"},
+	"AWS::CloudWatch::Alarm":    {"Arn"},
+	"AWS::Events::Rule":         {"Arn"},
+	"AWS::IAM::Role":            {"Arn"},
+	"AWS::Lambda::Version":      {"Version"},
+	"AWS::Logs::LogGroup":       {"Arn"},
+	"AWS::SQS::Queue":           {"Arn", "QueueName"},
+	"AWS::Serverless::Function": {"Arn"},
 }
 
 // inText is a reference in the text of a !Sub. A "${!" stays in the text as it is.

@@ -207,6 +207,8 @@ func (d resolver) call(function string, argument any) any {
 		return arguments[0] != true
 	case "Fn::And":
 		return !slices.ContainsFunc(arguments, func(v any) bool { return v != true })
+	case "Fn::Contains":
+		return slices.Contains(list(arguments[0]), arguments[1])
 	case "Fn::Or":
 		return slices.Contains(arguments, true)
 	case "Fn::Join":

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -127,4 +128,21 @@ func document(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// The README's table has every metric with its unit.
+func TestDocumentsTellEveryMetric(t *testing.T) {
+	written := map[string]string{"count": "Count", "ms": "Milliseconds", "s": "Seconds", "percent": "Percent"}
+	told := map[string]string{}
+	_, table, _ := strings.Cut(document(t, "README.md"), "| metric | unit |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	for _, row := range regexp.MustCompile("(?m)^\\| (`[A-Z]\\w+`(?:, `[A-Z]\\w+`)*) \\| ([a-z, ]+) \\|").FindAllStringSubmatch(table, -1) {
+		names, unitsOf := strings.Split(row[1], ", "), strings.Split(row[2], ", ")
+		for i, name := range names {
+			told[strings.Trim(name, "`")] = written[unitsOf[min(i, len(unitsOf)-1)]]
+		}
+	}
+	if !maps.Equal(told, units) {
+		t.Errorf("the README tells of %v, and there are %v", told, units)
+	}
 }

@@ -22,6 +22,7 @@ func TestTemplateRefusesContradictions(t *testing.T) {
 	}{
 		{"the least", chosen(), ""},
 		{"everything", everything(), ""},
+		{"the same secret twice", chosen("DatadogAppKeyArn", answers["DatadogCredentialsArn"][0]), "Leave DatadogAppKeyArn empty"},
 		{"nothing to read", chosen("SourceSecretPrefix", ""), "Say what may be read"},
 		{"a tag alone", chosen("SourceSecretPrefix", "", "SourceTag", "prod"), ""},
 		{"parameters alone", chosen("SourceSecretPrefix", "", "SourceParameterPrefix", "/prod/"), ""},

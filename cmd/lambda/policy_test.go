@@ -69,6 +69,9 @@ func TestTemplateGrantsEachRoleWhatItsDoorNeeds(t *testing.T) {
 			t.Errorf("%s may\n%v\nwant\n%v", role, may, wanted)
 		}
 	}
+	if got := grantOf(granted(objectAt(made, "Resources"), "DeploymentRole"), getAtt("NewVersionAlarm")); !slices.Equal(got, []any{"cloudwatch:DescribeAlarms"}) {
+		t.Errorf("DeploymentRole may %v of the alarm that it watches", got)
+	}
 	if roles := ofType(objectAt(made, "Resources"), "AWS::IAM::Role"); len(roles) != 6 {
 		t.Errorf("there are the roles %v, and not all are tested here", roles)
 	}
@@ -432,16 +435,11 @@ func tagged(statement object, resource any) bool {
 	return at(statement, "Condition", "StringEquals", sourceTag, "Ref") != nil && strings.HasPrefix(text, "arn:") && strings.Count(text, "*") == 1
 }
 
-// unnameable says whether a resource is what all these actions take, since AWS lets nobody name a thing for them.
-// https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+// unnameable says whether all these actions take every resource, since AWS lets nobody name a thing for them.
+// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
 func unnameable(actions []any, resource any) bool {
-	instead := map[any]any{
-		"xray:PutTraceSegments":     "*",
-		"xray:PutTelemetryRecords":  "*",
-		"cloudwatch:DescribeAlarms": object{"Fn::Sub": "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*"},
-	}
-	return len(actions) > 0 && !slices.ContainsFunc(actions, func(action any) bool {
-		return instead[action] == nil || !reflect.DeepEqual(instead[action], resource)
+	return resource == "*" && len(actions) > 0 && !slices.ContainsFunc(actions, func(action any) bool {
+		return action != "xray:PutTraceSegments" && action != "xray:PutTelemetryRecords"
 	})
 }
 
