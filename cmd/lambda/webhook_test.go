@@ -44,7 +44,7 @@ func deliver(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	r.body = args[0]
 	if r.secret != "" {
-		r.sign(ts)
+		ts.Check(r.sign())
 	}
 	event, err := json.Marshal(r.event())
 	ts.Check(err)
@@ -99,14 +99,14 @@ func (r *request) option(ts *testscript.TestScript, option, value string) int {
 }
 
 // sign signs as Standard Webhooks has it, with nothing of the code under test.
-func (r *request) sign(ts *testscript.TestScript) {
+func (r *request) sign() error {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(r.secret, "whsec_"))
-	ts.Check(err)
 	mac := hmac.New(sha256.New, key)
 	fmt.Fprintf(mac, "%s.%d.%s", r.id, r.at.Unix(), r.body)
 	r.header["webhook-id"] = r.id
 	r.header["webhook-timestamp"] = fmt.Sprint(r.at.Unix())
 	r.header["webhook-signature"] = "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	return err
 }
 
 // event is the request as the gateway has it.
@@ -147,17 +147,22 @@ func (r *request) event() map[string]any {
 // function would, and prints its answer.
 func callAWS(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, args, 2, "call OPERATION JSON")
-	service := "secretsmanager."
-	if strings.Contains(args[0], "Parameter") {
-		service = "AmazonSSM."
-	}
-	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(args[1]))
-	r.Header.Set("X-Amz-Target", service+args[0])
-	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
-	answer := httptest.NewRecorder()
-	worldOf(ts).aws.ServeHTTP(answer, r)
+	answer := worldOf(ts).callAWS(args[0], args[1])
 	fmt.Fprintln(ts.Stdout(), answer.Body)
 	if (answer.Code != http.StatusOK) != neg {
 		ts.Fatalf("AWS answered %d: %s", answer.Code, answer.Body)
 	}
+}
+
+func (w *world) callAWS(operation, body string) *httptest.ResponseRecorder {
+	service := "secretsmanager."
+	if strings.Contains(operation, "Parameter") {
+		service = "AmazonSSM."
+	}
+	r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(body))
+	r.Header.Set("X-Amz-Target", service+operation)
+	r.Header.Set("Content-Type", "application/x-amz-json-1.1")
+	answer := httptest.NewRecorder()
+	w.aws.ServeHTTP(answer, r)
+	return answer
 }
