@@ -99,7 +99,7 @@ func TestTemplateRolesTrustOneServiceEach(t *testing.T) {
 	}
 }
 
-// Nobody comes in but by the doors that there are.
+// Nobody comes in but by the doors that there are, and whoever does calls an alias: what is not published yet is nobody's.
 func TestTemplateLetsNobodyElseCall(t *testing.T) {
 	made, _ := deploy(readTemplate(t), everything())
 	resources := objectAt(made, "Resources")
