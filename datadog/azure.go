@@ -28,5 +28,5 @@ func (c *Client) UpdateAzureIntegration(ctx context.Context, credential AzureCre
 	if err != nil {
 		return &Error{Call: req.call, Err: err}
 	}
-	return c.do(ctx, req, nothing)
+	return c.do(ctx, req, emptyBody)
 }

@@ -81,7 +81,7 @@ func TestUpdateAzureIntegrationCreatesNone(t *testing.T) {
 	server := httptest.NewServer(sim)
 	defer server.Close()
 	client := clientOf(server.URL, server.Client().Transport)
-	if err := updateAzure(t.Context(), client); !datadog.IsRefusal(err) || !strings.Contains(err.Error(), "not found") {
+	if err := updateAzure(t.Context(), client); !datadog.IsInvalidCredential(err) || !strings.Contains(err.Error(), "not found") {
 		t.Errorf("an unknown one: got %v, want a refusal", err)
 	}
 	if _, ok := sim.AzureSecret("tenant-1", "client-1"); ok {

@@ -52,11 +52,11 @@ type request struct {
 	keys      KeySource // instead of the client's
 }
 
-// reader takes the body of a success, and reports whether it is one that
+// decoder takes the body of a success, and reports whether it is one that
 // Datadog documents.
-type reader func(content []byte) bool
+type decoder func(content []byte) bool
 
-func (c *Client) do(ctx context.Context, req request, read reader) error {
+func (c *Client) do(ctx context.Context, req request, read decoder) error {
 	source := c.Keys
 	if req.keys != nil {
 		source = req.keys
@@ -100,7 +100,7 @@ func otherKeys(ctx context.Context, source KeySource, keys *Keys, failure *Error
 	return others
 }
 
-func (c *Client) attempt(ctx context.Context, req request, keys *Keys, read reader) *Error {
+func (c *Client) attempt(ctx context.Context, req request, keys *Keys, read decoder) *Error {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	httpReq, err := c.newRequest(ctx, req, keys)
@@ -114,7 +114,7 @@ func (c *Client) attempt(ctx context.Context, req request, keys *Keys, read read
 	scrubber := newScrubber(keys, req.secrets)
 	resp, err := transport.RoundTrip(httpReq) // http.Client would look into redirects
 	if err != nil {
-		return noAnswer(req, scrubber.scrubError(err))
+		return transportError(req, scrubber.scrubError(err))
 	}
 	defer resp.Body.Close()
 	// Reading from a connection whose protocol was switched heeds no deadline.
@@ -122,9 +122,9 @@ func (c *Client) attempt(ctx context.Context, req request, keys *Keys, read read
 	limit := scrubber.scrub(resp.Header.Get("X-RateLimit-Name"))
 	c.limits.learn(req.operation, limit, resp.StatusCode, resp.Header)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return refusal(req, resp, limit, scrubber)
+		return answerError(req, resp, limit, scrubber)
 	}
-	if err := accept(resp.Body, read); err != nil {
+	if err := readSuccess(resp.Body, read); err != nil {
 		return &Error{Call: req.call, Status: resp.StatusCode, Retryable: true, Err: scrubber.scrubError(err)}
 	}
 	return nil
@@ -148,14 +148,14 @@ func (c *Client) newRequest(ctx context.Context, req request, keys *Keys) (*http
 
 var userAgent = fmt.Sprintf("credential-relay (go %s; os %s; arch %s)", runtime.Version(), runtime.GOOS, runtime.GOARCH)
 
-// noAnswer tells a connection that was lost from one that can never be made.
-func noAnswer(req request, err error) *Error {
+// transportError tells a connection that was lost from one that can never be made.
+func transportError(req request, err error) *Error {
 	var untrusted *tls.CertificateVerificationError
 	return &Error{Call: req.call, Retryable: !errors.As(err, &untrusted), Err: err}
 }
 
-// refusal reads an answer that is not a success.
-func refusal(req request, resp *http.Response, limit string, scrubber *scrubber) *Error {
+// answerError reads an answer that is not a success.
+func answerError(req request, resp *http.Response, limit string, scrubber *scrubber) *Error {
 	failure := &Error{Call: req.call, Status: resp.StatusCode, Meaning: req.operation.meaning(resp.StatusCode)}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorAnswer))
 	if err == nil {
@@ -178,8 +178,8 @@ func refusal(req request, resp *http.Response, limit string, scrubber *scrubber)
 
 var errGarbled = errors.New("the answer is not what Datadog documents")
 
-// accept has read judge a success's body.
-func accept(body io.Reader, read reader) error {
+// readSuccess has read judge a success's body.
+func readSuccess(body io.Reader, read decoder) error {
 	content, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
 	switch {
 	case err != nil:
@@ -192,10 +192,10 @@ func accept(body io.Reader, read reader) error {
 	return nil
 }
 
-// nothing is the reader where no body is expected. One that is not a JSON
+// emptyBody is the reader where no body is expected. One that is not a JSON
 // object means that somebody other than Datadog has answered, and one that
 // tells of errors is not a success.
-func nothing(content []byte) bool {
+func emptyBody(content []byte) bool {
 	if len(bytes.TrimSpace(content)) == 0 {
 		return true
 	}

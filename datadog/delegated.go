@@ -62,9 +62,9 @@ func delegatedToken(content []byte, now time.Time) (*Keys, time.Time) {
 	return keys, time.Unix(seconds, 0)
 }
 
-// IsTurnedAway reports whether err is Datadog's answer that it does not take the
+// IsProofRejected reports whether err is Datadog's answer that it does not take the
 // proof, rather than that it cannot be had now.
-func IsTurnedAway(err error) bool {
+func IsProofRejected(err error) bool {
 	var answer *Error
 	return errors.As(err, &answer) && !answer.Retryable && answer.Status >= 400 && answer.Status < 500
 }

@@ -48,7 +48,7 @@ func TestExchangeProof(t *testing.T) {
 			client.Keys = nil // which an exchange is to do without
 			keys, ends, err := client.ExchangeProof(t.Context(), proof)
 			if c.life == 0 {
-				if failed := failure(t, err); !failed.Retryable || datadog.IsTurnedAway(err) {
+				if failed := failure(t, err); !failed.Retryable || datadog.IsProofRejected(err) {
 					t.Errorf("got %v, want one that is retryable", err)
 				}
 				return
@@ -75,7 +75,7 @@ func TestExchangesThatFail(t *testing.T) {
 			client.Keys = nil
 			_, _, err := client.ExchangeProof(t.Context(), proof)
 			failed := failure(t, err)
-			if failed.Retryable != want.retryable || datadog.IsTurnedAway(err) != want.turnedAway || want.turnedAway && line.tries() != 1 {
+			if failed.Retryable != want.retryable || datadog.IsProofRejected(err) != want.turnedAway || want.turnedAway && line.tries() != 1 {
 				t.Errorf("got %v after %d tries, want retryable %t", err, line.tries(), want.retryable)
 			}
 			wantPresentable(t, err, "canary-9P1-proof", "canary-3K8-session")
@@ -92,7 +92,7 @@ func TestKeysErrorsAreNoAnswer(t *testing.T) {
 		}
 		err := get(t.Context(), client)
 		var answer *datadog.Error
-		if datadog.IsRefusal(err) || datadog.IsForbidden(err) || datadog.IsNotOffered(err) || !errors.As(err, &answer) || answer.Status != status {
+		if datadog.IsInvalidCredential(err) || datadog.IsForbidden(err) || datadog.IsNotOffered(err) || !errors.As(err, &answer) || answer.Status != status {
 			t.Errorf("got %v, want no answer to the call, with the %d inside", err, status)
 		}
 	}

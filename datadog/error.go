@@ -94,7 +94,7 @@ func messages(body []byte) []string {
 		Error  json.RawMessage   `json:"error"`
 	}
 	if json.Unmarshal(body, &shapes) != nil {
-		return page(body)
+		return plainMessage(body)
 	}
 	var found []string
 	for _, raw := range append(shapes.Errors, shapes.Error) {
@@ -126,7 +126,7 @@ func nonEmpty(parts []string) []string {
 	return kept
 }
 
-func page(body []byte) []string {
+func plainMessage(body []byte) []string {
 	text := strings.TrimSpace(string(body))
 	switch {
 	case text == "":
@@ -156,9 +156,9 @@ func bounded(text string) string {
 	return text
 }
 
-// IsRefusal reports whether err is Datadog's judgement of what was sent: of a
+// IsInvalidCredential reports whether err is Datadog's judgement of what was sent: of a
 // credential, that it is not valid.
-func IsRefusal(err error) bool {
+func IsInvalidCredential(err error) bool {
 	return hasStatus(err, http.StatusBadRequest, http.StatusUnprocessableEntity)
 }
 

@@ -355,7 +355,7 @@ func TestErrorKinds(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			if got := (kinds{datadog.IsRefusal(c.err), datadog.IsForbidden(c.err), datadog.IsNotOffered(c.err)}); got != c.want {
+			if got := (kinds{datadog.IsInvalidCredential(c.err), datadog.IsForbidden(c.err), datadog.IsNotOffered(c.err)}); got != c.want {
 				t.Errorf("got %+v, want %+v", got, c.want)
 			}
 		})

@@ -80,7 +80,7 @@ func ExampleClient_ValidateCredential() {
 	for _, token := range []string{"good", "bad"} {
 		candidate := datadog.Secrets{"api_token": datadog.NewSecret(token)}
 		err := client.ValidateCredential(context.Background(), datadog.Okta, "acme.okta.com", candidate)
-		fmt.Println(datadog.IsRefusal(err), err)
+		fmt.Println(datadog.IsInvalidCredential(err), err)
 	}
 	// Output:
 	// false <nil>
@@ -92,7 +92,7 @@ func ExampleClient_ValidateStored() {
 	defer closeServer()
 
 	err := client.ValidateStored(context.Background(), "1111") // which holds nothing yet
-	fmt.Println(datadog.IsRefusal(err), err)
+	fmt.Println(datadog.IsInvalidCredential(err), err)
 	// Output: true validate what integration config 1111 holds: Datadog answered 400 Bad Request: the token is revoked
 }
 
@@ -106,7 +106,7 @@ func ExampleClient_UpdateAzureIntegration() {
 	}
 	fmt.Println(client.UpdateAzureIntegration(context.Background(), credential))
 	credential.ClientID = datadog.NewSecret("unknown")
-	fmt.Println(datadog.IsRefusal(client.UpdateAzureIntegration(context.Background(), credential)))
+	fmt.Println(datadog.IsInvalidCredential(client.UpdateAzureIntegration(context.Background(), credential)))
 	// Output:
 	// <nil>
 	// true

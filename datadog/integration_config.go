@@ -164,7 +164,7 @@ func (c *Client) ValidateCredential(ctx context.Context, kind IntegrationType, d
 	if err := req.write(map[string]any{"integration_type": kind, "domain": domain}, secrets); err != nil {
 		return &Error{Call: req.call, Err: err}
 	}
-	return c.do(ctx, req, nothing)
+	return c.do(ctx, req, emptyBody)
 }
 
 // ValidateStored asks Datadog to try the credential that an integration config
@@ -176,7 +176,7 @@ func (c *Client) ValidateStored(ctx context.Context, id ConfigID) error {
 	if id == "" { // whose path would be another operation's
 		return &Error{Call: call, Err: errors.New("the id is empty")}
 	}
-	return c.do(ctx, request{operation: validateStored, call: call, method: http.MethodPost, path: id.path() + "/validate"}, nothing)
+	return c.do(ctx, request{operation: validateStored, call: call, method: http.MethodPost, path: id.path() + "/validate"}, emptyBody)
 }
 
 func (c *Client) config(ctx context.Context, req request, id ConfigID) (IntegrationConfig, error) {

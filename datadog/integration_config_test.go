@@ -301,7 +301,7 @@ func TestAnswersThatAreNot(t *testing.T) {
 				if want := "answer is"; !strings.Contains(failed.Error(), want) {
 					t.Errorf("got %q, want it to say what the %s", failed, want)
 				}
-				if datadog.IsRefusal(failed) || datadog.IsNotOffered(failed) {
+				if datadog.IsInvalidCredential(failed) || datadog.IsNotOffered(failed) {
 					t.Errorf("%v counts as Datadog's word", failed)
 				}
 			})
@@ -383,7 +383,7 @@ func TestSimulatorTakesAll(t *testing.T) {
 
 				sim.Accept(func(string, string, map[string]any) error { return errors.New("Invalid credentials") })
 				for _, err := range []error{client.ValidateCredential(ctx, kind, "d", secrets), client.ValidateStored(ctx, id)} {
-					if !datadog.IsRefusal(err) || !strings.HasSuffix(err.Error(), "Datadog answered 400 Bad Request: Invalid credentials") {
+					if !datadog.IsInvalidCredential(err) || !strings.HasSuffix(err.Error(), "Datadog answered 400 Bad Request: Invalid credentials") {
 						t.Errorf("validate what is refused: got %v", err)
 					}
 				}

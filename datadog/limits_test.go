@@ -95,7 +95,7 @@ func TestLimitsTellHowLong(t *testing.T) {
 		if failed.Error() != text {
 			t.Errorf("got  %s\nwant %s", failed, text)
 		}
-		if datadog.IsRefusal(failed) || datadog.IsForbidden(failed) || datadog.IsNotOffered(failed) {
+		if datadog.IsInvalidCredential(failed) || datadog.IsForbidden(failed) || datadog.IsNotOffered(failed) {
 			t.Error("a call that was not sent is taken for an answer")
 		}
 	})

@@ -138,7 +138,7 @@ func TestRefusalIsScrubbed(t *testing.T) {
 				client := Client{URL: &url.URL{Scheme: "https", Host: "api.example"}, Transport: answers(func() *http.Response {
 					return &http.Response{StatusCode: status, Header: header, Body: io.NopCloser(strings.NewReader(body))}
 				})}
-				failed := client.attempt(t.Context(), req, keys, nothing)
+				failed := client.attempt(t.Context(), req, keys, emptyBody)
 				if run := shownRun(failed.Error(), credential); run != "" {
 					t.Errorf("%q\nmade of %q\nholds %q", failed, body, run)
 				}

@@ -42,9 +42,9 @@ func decodeAPICall(event object) (Trigger, error) {
 	asked, answered := detail.object("requestParameters"), detail.object("responseElements")
 	switch {
 	case detail.text("errorCode") != "":
-		return nothing(trigger.Kind, relay.Ignored, bounded("the call failed: "+detail.text("errorCode"))), nil
-	case stagesOnly(asked):
-		return nothing(trigger.Kind, relay.Ignored, "the call did not move AWSCURRENT"), nil
+		return answeredTrigger(trigger.Kind, relay.Ignored, bounded("the call failed: "+detail.text("errorCode"))), nil
+	case namesOtherLabels(asked):
+		return answeredTrigger(trigger.Kind, relay.Ignored, "the call did not move AWSCURRENT"), nil
 	}
 	if id := cmp.Or(answered.text("arn"), answered.text("aRN"), answered.text("ARN")); id != "" {
 		return trigger.about(id, "detail.responseElements.arn")
@@ -69,14 +69,14 @@ func decodeCloudTrail(event object) (Trigger, object, error) {
 	return changeTold(name, event), detail, nil
 }
 
-// stagesOnly reports whether a call has named the labels it is about, and
+// namesOtherLabels reports whether a call has named the labels it is about, and
 // AWSCURRENT is not one of them.
-func stagesOnly(asked object) bool {
+func namesOtherLabels(asked object) bool {
 	var labels []string
 	if label := asked.text("versionStage"); label != "" {
 		labels = []string{label}
 	} else if json.Unmarshal(asked["versionStages"], &labels) != nil || len(labels) == 0 {
 		return false
 	}
-	return !slices.Contains(labels, labelCurrent)
+	return !slices.Contains(labels, relay.LabelCurrent)
 }

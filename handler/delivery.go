@@ -11,8 +11,8 @@ type delivery struct {
 	method, path string
 	header       http.Header
 	body         []byte
-	// vouched is set when the gateway has authenticated the caller.
-	vouched bool
+	// authenticated is set when the gateway has authenticated the caller.
+	authenticated bool
 }
 
 // isDelivery tells an HTTP request by what only a gateway's event has: an HTTP
@@ -29,7 +29,7 @@ func (o object) isDelivery() bool {
 // empty: no signature matches that.
 func decodeDelivery(event object) delivery {
 	context := event.object("requestContext")
-	d := delivery{header: headersOf(event), vouched: isVouched(context), body: []byte(event.text("body"))}
+	d := delivery{header: headersOf(event), authenticated: gatewayAuthenticated(context), body: []byte(event.text("body"))}
 	if context.has("http") {
 		d.method, d.path = context.object("http").text("method"), event.text("rawPath")
 		if d.path == "/"+context.text("stage")+webhookPath { // in this format the stage may be in the path
@@ -64,10 +64,10 @@ func headersOf(event object) http.Header {
 	return header
 }
 
-// isVouched reports whether the gateway's authorizer has let the caller in: by
+// gatewayAuthenticated reports whether the gateway's authorizer has let the caller in: by
 // IAM, a JWT, or a Lambda function of the user's. Without an authorizer these
 // members are absent, empty or null.
-func isVouched(context object) bool {
+func gatewayAuthenticated(context object) bool {
 	authorizer := context.object("authorizer")
 	switch {
 	case context.object("identity").text("userArn") != "", authorizer.text("principalId") != "": // REST API

@@ -27,8 +27,6 @@ func decodeEventBridge(event object) (Trigger, error) {
 	}
 }
 
-const labelCurrent = "AWSCURRENT"
-
 // decodeLabelUpdated decodes Secrets Manager's own event for a staging label
 // that has moved to another version, which needs no CloudTrail.
 // https://docs.aws.amazon.com/secretsmanager/latest/userguide/monitoring-eventbridge.html
@@ -39,11 +37,11 @@ func decodeLabelUpdated(event object) (Trigger, error) {
 		return trigger, err
 	}
 	switch label := detail.text("labelUpdated"); label {
-	case labelCurrent:
+	case relay.LabelCurrent:
 	case "":
 		return trigger, malformed("%s: detail.labelUpdated is missing", trigger.Kind)
 	default:
-		return nothing(trigger.Kind, relay.Ignored, bounded("no relay reads the staging label "+label)), nil
+		return answeredTrigger(trigger.Kind, relay.Ignored, bounded("no relay reads the staging label "+label)), nil
 	}
 	var resources []string
 	if json.Unmarshal(event["resources"], &resources) != nil || len(resources) != 1 {
@@ -66,7 +64,7 @@ func decodeParameterChange(event object) (Trigger, error) {
 	case name == "" || len(name) > maxID:
 		return trigger, malformed("%s: detail.name must be a parameter's name", trigger.Kind)
 	case !slices.Contains([]string{"Create", "Update", "Delete"}, operation):
-		return nothing(trigger.Kind, relay.Ignored, bounded("the operation "+operation+" changes no value")), nil
+		return answeredTrigger(trigger.Kind, relay.Ignored, bounded("the operation "+operation+" changes no value")), nil
 	}
 	trigger.Source = relay.ParameterNamed(name).In(event.text("account"), event.text("region"))
 	return trigger, nil

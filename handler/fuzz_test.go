@@ -181,7 +181,7 @@ func TestNoDoorIsReachedThroughAnother(t *testing.T) {
 			w := newWorld(t)
 			w.bound("prod/okta/datadog")
 			served, err := w.handler.serve(t.Context(), []byte(event))
-			if err != nil || len(served.Outcomes) != 1 || served.Outcomes[0].Verdict != relay.Ignored {
+			if err != nil || len(served.Results) != 1 || served.Results[0].Outcome != relay.Ignored {
 				t.Errorf("%s in %s came to %+v, %v, want it ignored", name, wrapping, served, err)
 			}
 			if calls := w.aws.Calls(); len(calls) > 0 || len(w.datadog.Requests()) > 0 {

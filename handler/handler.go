@@ -109,7 +109,7 @@ func (h *Handler) relay(ctx context.Context, triggers []Trigger) []Report {
 	for i, trigger := range triggers {
 		group.Go(func() error {
 			reports[i] = h.relayOne(ctx, trigger)
-			h.logOutcomes(ctx, trigger, reports[i].Outcomes)
+			h.logOutcomes(ctx, trigger, reports[i].Results)
 			return nil
 		})
 	}
@@ -120,18 +120,18 @@ func (h *Handler) relay(ctx context.Context, triggers []Trigger) []Report {
 func (h *Handler) relayOne(ctx context.Context, trigger Trigger) Report {
 	switch {
 	case trigger.answered():
-		return Report{Outcomes: []relay.Outcome{trigger.outcome}}
+		return Report{Results: []relay.Result{trigger.outcome}}
 	case trigger.reconcile:
 		outcomes, left := h.Engine.Reconcile(ctx)
-		return Report{Outcomes: outcomes, Left: left, reconciled: hasLooked(outcomes, left)}
+		return Report{Results: outcomes, Left: left, reconciled: hasLooked(outcomes, left)}
 	default:
-		return Report{Outcomes: h.Engine.Relay(ctx, trigger.Request)}
+		return Report{Results: h.Engine.Relay(ctx, trigger.Request)}
 	}
 }
 
 // hasLooked reports whether a reconcile has looked at a binding, or found that
 // there is none. An outcome of no config is that of a list that could not be had.
-func hasLooked(outcomes []relay.Outcome, left int) bool {
+func hasLooked(outcomes []relay.Result, left int) bool {
 	if len(outcomes) == 0 {
 		return left == 0
 	}

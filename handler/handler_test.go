@@ -255,7 +255,7 @@ func TestLogKeys(t *testing.T) {
 	)
 	used := map[string]bool{}
 	for _, c := range []struct {
-		verdict relay.Verdict
+		verdict relay.Outcome
 		level   string
 		given   func(w *world)
 		event   string

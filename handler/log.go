@@ -50,13 +50,13 @@ const (
 )
 
 // logOutcomes writes a line for each binding that a trigger led to.
-func (h *Handler) logOutcomes(ctx context.Context, trigger Trigger, outcomes []relay.Outcome) {
+func (h *Handler) logOutcomes(ctx context.Context, trigger Trigger, outcomes []relay.Result) {
 	for _, outcome := range outcomes {
 		h.Log.LogAttrs(ctx, levelOf(outcome), "relay", append(attributes(trigger, outcome), measured(trigger, outcome)...)...)
 	}
 }
 
-func levelOf(outcome relay.Outcome) slog.Level {
+func levelOf(outcome relay.Result) slog.Level {
 	switch {
 	case outcome.Failed():
 		return slog.LevelError
@@ -67,13 +67,13 @@ func levelOf(outcome relay.Outcome) slog.Level {
 	}
 }
 
-func attributes(trigger Trigger, o relay.Outcome) []slog.Attr {
+func attributes(trigger Trigger, o relay.Result) []slog.Attr {
 	attrs := slices.DeleteFunc([]slog.Attr{
 		slog.String(keyTrigger, trigger.Kind),
 		slog.String(keySource, o.Source),
 		slog.String(keyConfigID, string(o.ConfigID)),
 		slog.String(keyType, string(o.Type)),
-		slog.String(keyOutcome, string(o.Verdict)),
+		slog.String(keyOutcome, string(o.Outcome)),
 		slog.String(keyVersionID, o.VersionID),
 		slog.String(keyState, string(o.State)),
 	}, func(attr slog.Attr) bool { return attr.Value.String() == "" })
@@ -111,7 +111,7 @@ var durationKeys = []struct {
 
 // measured is what it took to come to an outcome; nothing where there was nothing
 // to relay.
-func measured(trigger Trigger, o relay.Outcome) []slog.Attr {
+func measured(trigger Trigger, o relay.Result) []slog.Attr {
 	var attrs []slog.Attr
 	// Not when there were none: a metric that is always 0 costs as much as another.
 	if o.Effort.Retries > 0 {
@@ -134,13 +134,13 @@ func measured(trigger Trigger, o relay.Outcome) []slog.Attr {
 // timeToUpdate is the time from the source's change until Datadog had it. It is
 // not known where nobody tells when that change was, nor where the clock of whom
 // tells is ahead of ours.
-func timeToUpdate(trigger Trigger, o relay.Outcome) (took time.Duration, known bool) {
+func timeToUpdate(trigger Trigger, o relay.Result) (took time.Duration, known bool) {
 	changed := trigger.changed
 	if trigger.reconcile {
 		changed = o.ChangedAt
 	}
 	took = o.Effort.Ended.Sub(changed)
-	return took, o.Verdict == relay.Updated && !changed.IsZero() && took >= 0
+	return took, o.Outcome == relay.Updated && !changed.IsZero() && took >= 0
 }
 
 // logPanic writes the stack of a panic, while that is being recovered from, but
@@ -156,9 +156,9 @@ func (h *Handler) logInvocation(ctx context.Context, started time.Time, served s
 	if err != nil {
 		level = slog.LevelError
 	}
-	counts := map[relay.Verdict]int{}
-	for _, outcome := range served.Outcomes {
-		counts[outcome.Verdict]++
+	counts := map[relay.Outcome]int{}
+	for _, outcome := range served.Results {
+		counts[outcome.Outcome]++
 		level = max(level, levelOf(outcome))
 	}
 	attrs := []slog.Attr{
@@ -192,8 +192,8 @@ func timeUsed(ctx context.Context, started time.Time) (percent int64, limited bo
 // oldestChange is for how long Datadog has been lacking the oldest change of a
 // source that a reconcile could not bring there; 0 when there is none.
 func (r Report) oldestChange() (age time.Duration) {
-	for _, o := range r.Outcomes {
-		if (o.Failed() || o.Verdict == relay.Pending) && !o.ChangedAt.IsZero() {
+	for _, o := range r.Results {
+		if (o.Failed() || o.Outcome == relay.Pending) && !o.ChangedAt.IsZero() {
 			age = max(age, time.Since(o.ChangedAt))
 		}
 	}

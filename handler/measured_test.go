@@ -315,17 +315,17 @@ func TestMeasuredReconcile(t *testing.T) {
 
 // TestHasLooked also where there was no time for some, or for any.
 func TestHasLooked(t *testing.T) {
-	bound, unlisted := relay.Outcome{ConfigID: "1111"}, relay.Outcome{}
+	bound, unlisted := relay.Result{ConfigID: "1111"}, relay.Result{}
 	for _, c := range []struct {
-		outcomes []relay.Outcome
+		outcomes []relay.Result
 		left     int
 		want     bool
 	}{
 		{nil, 0, true},
 		{nil, 3, false},
-		{[]relay.Outcome{bound}, 0, true},
-		{[]relay.Outcome{bound, bound}, 3, true},
-		{[]relay.Outcome{unlisted}, 0, false},
+		{[]relay.Result{bound}, 0, true},
+		{[]relay.Result{bound, bound}, 3, true},
+		{[]relay.Result{unlisted}, 0, false},
 	} {
 		t.Run(fmt.Sprint(len(c.outcomes), c.left), func(t *testing.T) {
 			if got := hasLooked(c.outcomes, c.left); got != c.want {

@@ -9,7 +9,7 @@ import (
 
 // Report is what a straight invocation returns.
 type Report struct {
-	Outcomes []relay.Outcome `json:"outcomes"`
+	Results []relay.Result `json:"outcomes"`
 	// Left is how many bindings a reconcile had no time for.
 	Left int `json:"left,omitempty"`
 
@@ -19,7 +19,7 @@ type Report struct {
 func joined(reports []Report) Report {
 	var all Report
 	for _, report := range reports {
-		all.Outcomes = slices.Concat(all.Outcomes, report.Outcomes)
+		all.Results = slices.Concat(all.Results, report.Results)
 		all.Left += report.Left
 		all.reconciled = all.reconciled || report.reconciled
 	}
@@ -47,10 +47,10 @@ func (e *InternalError) Error() string { return "internal error; the log has the
 
 // failure sums up what went wrong in one line; nil when nothing did.
 func (r Report) failure() error {
-	first := slices.IndexFunc(r.Outcomes, relay.Outcome.Failed)
+	first := slices.IndexFunc(r.Results, relay.Result.Failed)
 	switch {
 	case first >= 0:
-		return &RelayFailed{r.summary(r.Outcomes[first])}
+		return &RelayFailed{r.summary(r.Results[first])}
 	case r.Left > 0:
 		return &ReconcileIncomplete{r.Left}
 	default:
@@ -58,9 +58,9 @@ func (r Report) failure() error {
 	}
 }
 
-func (r Report) summary(first relay.Outcome) string {
+func (r Report) summary(first relay.Result) string {
 	failed := 0
-	for _, outcome := range r.Outcomes {
+	for _, outcome := range r.Results {
 		if outcome.Failed() {
 			failed++
 		}
@@ -70,5 +70,5 @@ func (r Report) summary(first relay.Outcome) string {
 		which += " for integration config " + string(first.ConfigID)
 	}
 	return fmt.Sprintf("%d of %d not up to date: %s: %s at %s: %s",
-		failed, len(r.Outcomes), which, first.Verdict, first.Error.Stage, first.Error.Message)
+		failed, len(r.Results), which, first.Outcome, first.Error.Stage, first.Error.Message)
 }

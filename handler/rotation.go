@@ -36,15 +36,15 @@ func (h *Handler) serveRotation(ctx context.Context, event object) (served, erro
 	case "createsecret":
 		err = h.Engine.Create(ctx, rotation)
 	case "setsecret":
-		result.Outcomes, err = h.Engine.Set(ctx, rotation)
+		result.Results, err = h.Engine.Set(ctx, rotation)
 	case "testsecret":
-		result.Outcomes, err = h.Engine.Test(ctx, rotation)
+		result.Results, err = h.Engine.Test(ctx, rotation)
 	case "finishsecret":
 		err = h.Engine.Finish(ctx, rotation)
 	default:
 		return result, malformed("Step: %q is none of createSecret, setSecret, testSecret and finishSecret", step)
 	}
-	h.logOutcomes(ctx, Trigger{Kind: step}, result.Outcomes)
+	h.logOutcomes(ctx, Trigger{Kind: step}, result.Results)
 	if err == nil {
 		err = result.unfinished()
 	}
@@ -60,8 +60,8 @@ func (r Report) unfinished() error {
 	if err := r.failure(); err != nil {
 		return err
 	}
-	for _, outcome := range r.Outcomes {
-		if outcome.Verdict == relay.Pending {
+	for _, outcome := range r.Results {
+		if outcome.Outcome == relay.Pending {
 			return &RelayFailed{r.summary(outcome)}
 		}
 	}

@@ -16,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"credential-relay/relay"
 )
 
 const (
@@ -29,8 +31,8 @@ const (
 // signing secret's current and previous versions both count, so that it can be
 // rotated. See https://www.standardwebhooks.com.
 type Signatures struct {
-	Secrets *secretsmanager.Client
-	ARN     string // of the signing secret
+	SecretsManager *secretsmanager.Client
+	ARN            string // of the signing secret
 
 	lock      sync.Mutex
 	verifiers []verifier
@@ -113,7 +115,7 @@ func (s *Signatures) read(ctx context.Context, at *time.Time) ([]verifier, error
 	}
 	s.triedAt = time.Now()
 	var verifiers []verifier
-	for _, label := range []string{labelCurrent, "AWSPREVIOUS"} {
+	for _, label := range []string{relay.LabelCurrent, "AWSPREVIOUS"} {
 		found, err := s.readVersion(ctx, label)
 		if err != nil {
 			s.unread = fmt.Errorf("WEBHOOK_SECRET_ARN, %s: %w", label, err)
@@ -129,17 +131,17 @@ func (s *Signatures) read(ctx context.Context, at *time.Time) ([]verifier, error
 // secrets with white space between them. There need not be a previous version,
 // and one that is unfit, which must not outlive its being put right, is none.
 func (s *Signatures) readVersion(ctx context.Context, label string) ([]verifier, error) {
-	answer, err := s.Secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{
+	answer, err := s.SecretsManager.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{
 		SecretId: aws.String(s.ARN), VersionStage: aws.String(label),
 	})
-	if missing := (*types.ResourceNotFoundException)(nil); label != labelCurrent && errors.As(err, &missing) {
+	if missing := (*types.ResourceNotFoundException)(nil); label != relay.LabelCurrent && errors.As(err, &missing) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	verifiers, err := verifiersOf(aws.ToString(answer.SecretString))
-	if err != nil && label != labelCurrent {
+	if err != nil && label != relay.LabelCurrent {
 		return nil, nil
 	}
 	return verifiers, err

@@ -45,7 +45,7 @@ func (w *world) signatures(versions ...string) *Signatures {
 	for _, version := range versions {
 		w.aws.PutSecret("signing", version)
 	}
-	w.handler.Signatures = &Signatures{Secrets: w.handler.Engine.Sources.Secrets, ARN: signingSecretARN}
+	w.handler.Signatures = &Signatures{SecretsManager: w.handler.Engine.Sources.SecretsManager, ARN: signingSecretARN}
 	return w.handler.Signatures
 }
 

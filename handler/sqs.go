@@ -61,7 +61,7 @@ func appended(asked []Trigger, trigger Trigger) ([]Trigger, int) {
 func decodeBody(body string) []Trigger {
 	triggers, err := decodeWrapped([]byte(body), 0)
 	if err != nil {
-		return []Trigger{nothing("malformed", relay.Failed, err.Error())}
+		return []Trigger{answeredTrigger("malformed", relay.Failed, err.Error())}
 	}
 	return triggers
 }

@@ -21,7 +21,7 @@ type Trigger struct {
 	reconcile bool      // look at everything that is bound
 	byHand    bool      // somebody waits for the report, whatever the outcomes
 	// outcome is the answer to an event that leads to no relay.
-	outcome relay.Outcome
+	outcome relay.Result
 }
 
 // asksForSame reports whether one relay serves both triggers.
@@ -39,7 +39,7 @@ func (t Trigger) merged(other Trigger) Trigger {
 }
 
 // answered reports whether the trigger has its outcome already.
-func (t Trigger) answered() bool { return t.outcome.Verdict != "" }
+func (t Trigger) answered() bool { return t.outcome.Outcome != "" }
 
 // atTrigger is the stage before there is anything to relay.
 const atTrigger relay.Stage = "trigger"
@@ -123,13 +123,13 @@ func decodeWrapped(raw []byte, depth int) ([]Trigger, error) {
 // told, and does not fail: to send it again would not help.
 func unknownEvent(which string) Trigger {
 	message := bounded("this is no event that Credential Relay knows: one " + which)
-	return nothing("unknown", relay.Ignored, message)
+	return answeredTrigger("unknown", relay.Ignored, message)
 }
 
-// nothing is the trigger of an event that leads to no relay.
-func nothing(kind string, verdict relay.Verdict, message string) Trigger {
-	return Trigger{Kind: kind, outcome: relay.Outcome{
-		Verdict: verdict, Error: &relay.Error{Stage: atTrigger, Message: message},
+// answeredTrigger is the trigger of an event that leads to no relay.
+func answeredTrigger(kind string, verdict relay.Outcome, message string) Trigger {
+	return Trigger{Kind: kind, outcome: relay.Result{
+		Outcome: verdict, Error: &relay.Error{Stage: atTrigger, Message: message},
 	}}
 }
 

@@ -105,7 +105,7 @@ func TestKinds(t *testing.T) {
 				t.Errorf("got the error %v", err)
 			case err == nil && (trigger.Source != c.source || trigger.byHand != (kind == "relay")):
 				t.Errorf("got %+v, want the source %+v", trigger, c.source)
-			case err == nil && kind != "batch" && c.source == relay.Source{} && (trigger.outcome.Verdict != relay.Ignored || trigger.outcome.Error == nil):
+			case err == nil && kind != "batch" && c.source == relay.Source{} && (trigger.outcome.Outcome != relay.Ignored || trigger.outcome.Error == nil):
 				t.Errorf("got the outcome %+v, want ignored for a reason", trigger.outcome)
 			}
 		})

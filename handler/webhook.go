@@ -34,7 +34,7 @@ func (h *Handler) serveDelivery(ctx context.Context, event object) (result serve
 	defer func() {
 		if cause := recover(); cause != nil {
 			h.logPanic(ctx)
-			result.reply = refused(http.StatusInternalServerError, "internal error")
+			result.reply = errorResponse(http.StatusInternalServerError, "internal error")
 		}
 	}()
 	ctx, cancel := context.WithTimeout(ctx, answerWithin)
@@ -43,7 +43,7 @@ func (h *Handler) serveDelivery(ctx context.Context, event object) (result serve
 	id, err := h.authenticate(ctx, d)
 	if err != nil {
 		h.Log.WarnContext(ctx, "unauthorized", keyError, relay.Describe(err))
-		result.reply = refused(http.StatusUnauthorized, "unauthorized")
+		result.reply = errorResponse(http.StatusUnauthorized, "unauthorized")
 		return result
 	}
 	if again, ok := h.answers.find(id); ok {
@@ -62,7 +62,7 @@ func (h *Handler) serveDelivery(ctx context.Context, event object) (result serve
 // delivery's id when that is a signature.
 func (h *Handler) authenticate(ctx context.Context, d delivery) (id string, err error) {
 	switch {
-	case d.vouched:
+	case d.authenticated:
 		return "", nil
 	case h.Signatures == nil:
 		return "", errors.New("the gateway has not authenticated the caller, and WEBHOOK_SECRET_ARN is not set")
@@ -76,25 +76,25 @@ func (h *Handler) deliver(ctx context.Context, d delivery) (Report, response) {
 	contentType, _, _ := mime.ParseMediaType(d.header.Get("Content-Type"))
 	switch {
 	case d.path != webhookPath:
-		return Report{}, refused(http.StatusNotFound, "there is only POST "+webhookPath)
+		return Report{}, errorResponse(http.StatusNotFound, "there is only POST "+webhookPath)
 	case d.method != http.MethodPost:
-		answer := refused(http.StatusMethodNotAllowed, "use POST")
+		answer := errorResponse(http.StatusMethodNotAllowed, "use POST")
 		answer.Header["Allow"] = http.MethodPost
 		return Report{}, answer
 	case len(d.body) > maxBody:
-		return Report{}, refused(http.StatusRequestEntityTooLarge, "the body is larger than 64 KiB")
+		return Report{}, errorResponse(http.StatusRequestEntityTooLarge, "the body is larger than 64 KiB")
 	case contentType != "application/json":
-		return Report{}, refused(http.StatusUnsupportedMediaType, "Content-Type: must be application/json")
+		return Report{}, errorResponse(http.StatusUnsupportedMediaType, "Content-Type: must be application/json")
 	}
 	request, err := decodeAsk(d.body)
 	if err != nil {
-		return Report{}, refused(http.StatusBadRequest, err.Error())
+		return Report{}, errorResponse(http.StatusBadRequest, err.Error())
 	}
 	report := h.relay(ctx, []Trigger{{Kind: "webhook", Request: request}})[0]
-	return report, answerTo(report.Outcomes)
+	return report, answerTo(report.Results)
 }
 
-func refused(status int, reason string) response {
+func errorResponse(status int, reason string) response {
 	return answer(status, map[string]string{"error": reason})
 }
 
@@ -105,9 +105,9 @@ func answer(status int, body any) response {
 
 // answerTo answers with the outcomes, under the status that tells a sender
 // whether to send again.
-func answerTo(outcomes []relay.Outcome) response {
+func answerTo(outcomes []relay.Result) response {
 	status, wait := statusOf(outcomes)
-	response := answer(status, Report{Outcomes: outcomes})
+	response := answer(status, Report{Results: outcomes})
 	if status == http.StatusServiceUnavailable {
 		response.Header["Retry-After"] = strconv.Itoa(int(wait.Round(time.Second).Seconds()))
 	}
@@ -116,18 +116,18 @@ func answerTo(outcomes []relay.Outcome) response {
 
 // statusOf is 503 when to send again would help; else 200 when anything has
 // been done, and the outcomes tell of the rest; else what is the matter.
-func statusOf(outcomes []relay.Outcome) (status int, wait time.Duration) {
+func statusOf(outcomes []relay.Result) (status int, wait time.Duration) {
 	done, refused, failed := 0, 0, 0
 	for _, outcome := range outcomes {
 		switch {
 		case outcome.Failed() && outcome.Error.Retryable:
 			wait = max(wait, outcome.Error.RetryAfter, retryAfter)
-		case outcome.Verdict == relay.Rejected, outcome.Verdict == relay.Invalid,
+		case outcome.Outcome == relay.Rejected, outcome.Outcome == relay.Invalid,
 			outcome.Failed() && outcome.Error.Stage == relay.AtCredential:
 			refused++
 		case outcome.Failed():
 			failed++
-		case outcome.Verdict != relay.Ignored:
+		case outcome.Outcome != relay.Ignored:
 			done++
 		}
 	}

@@ -15,8 +15,8 @@ import (
 )
 
 func TestStatus(t *testing.T) {
-	outcome := func(verdict relay.Verdict, stage relay.Stage, retryable bool, after time.Duration) relay.Outcome {
-		o := relay.Outcome{Verdict: verdict}
+	outcome := func(verdict relay.Outcome, stage relay.Stage, retryable bool, after time.Duration) relay.Result {
+		o := relay.Result{Outcome: verdict}
 		if stage != "" {
 			o.Error = &relay.Error{Stage: stage, Retryable: retryable, RetryAfter: after}
 		}
@@ -35,24 +35,24 @@ func TestStatus(t *testing.T) {
 	)
 	for _, c := range []struct {
 		name     string
-		outcomes []relay.Outcome
+		outcomes []relay.Result
 		status   int
 		wait     time.Duration
 	}{
-		{"updated", []relay.Outcome{updated}, 200, 0},
-		{"pending", []relay.Outcome{pending}, 200, 0},
-		{"ignored", []relay.Outcome{ignored}, 404, 0},
+		{"updated", []relay.Result{updated}, 200, 0},
+		{"pending", []relay.Result{pending}, 200, 0},
+		{"ignored", []relay.Result{ignored}, 404, 0},
 		{"none", nil, 404, 0},
-		{"rejected", []relay.Outcome{rejected}, 422, 0},
-		{"invalid", []relay.Outcome{invalid}, 422, 0},
-		{"a key is missing", []relay.Outcome{keyless}, 422, 0},
-		{"failed", []relay.Outcome{failed}, 502, 0},
-		{"failed for now", []relay.Outcome{later}, 503, retryAfter},
-		{"failed until a limit's reset", []relay.Outcome{later, muchLate}, 503, 5 * time.Minute},
-		{"done, and failed for now", []relay.Outcome{updated, later}, 503, retryAfter},
-		{"done, and failed for good", []relay.Outcome{updated, failed}, 200, 0},
-		{"done, and rejected", []relay.Outcome{rejected, updated, ignored}, 200, 0},
-		{"rejected, and failed for good", []relay.Outcome{rejected, failed}, 502, 0},
+		{"rejected", []relay.Result{rejected}, 422, 0},
+		{"invalid", []relay.Result{invalid}, 422, 0},
+		{"a key is missing", []relay.Result{keyless}, 422, 0},
+		{"failed", []relay.Result{failed}, 502, 0},
+		{"failed for now", []relay.Result{later}, 503, retryAfter},
+		{"failed until a limit's reset", []relay.Result{later, muchLate}, 503, 5 * time.Minute},
+		{"done, and failed for now", []relay.Result{updated, later}, 503, retryAfter},
+		{"done, and failed for good", []relay.Result{updated, failed}, 200, 0},
+		{"done, and rejected", []relay.Result{rejected, updated, ignored}, 200, 0},
+		{"rejected, and failed for good", []relay.Result{rejected, failed}, 502, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if status, wait := statusOf(c.outcomes); status != c.status || wait != c.wait {
@@ -159,8 +159,8 @@ func TestGatewaysOfTheLibrary(t *testing.T) {
 				t.Fatalf("%v: it is not taken for a delivery", err)
 			}
 			d := decodeDelivery(event)
-			if d.method != c.method || d.path != c.path || d.vouched != c.vouched || len(d.header) == 0 {
-				t.Errorf("got %s %s, vouched %t, with the headers %v", d.method, d.path, d.vouched, d.header)
+			if d.method != c.method || d.path != c.path || d.authenticated != c.vouched || len(d.header) == 0 {
+				t.Errorf("got %s %s, vouched %t, with the headers %v", d.method, d.path, d.authenticated, d.header)
 			}
 		})
 	}
@@ -199,7 +199,7 @@ func TestVouched(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := isVouched(members); got != want {
+		if got := gatewayAuthenticated(members); got != want {
 			t.Errorf("%s: got %t, want %t", context, got, want)
 		}
 	}

@@ -54,7 +54,7 @@ func newWorld(t testing.TB) *world {
 	w.handler = &Handler{
 		Log: slog.New(slog.NewJSONHandler(&w.log, nil)),
 		Engine: &relay.Engine{
-			Sources: relay.Sources{Secrets: secretsmanager.NewFromConfig(config), Parameters: ssm.NewFromConfig(config)},
+			Sources: relay.Sources{SecretsManager: secretsmanager.NewFromConfig(config), ParameterStore: ssm.NewFromConfig(config)},
 			Datadog: &datadog.Client{
 				URL:       &url.URL{Scheme: "https", Host: "datadog.example"},
 				Keys:      datadog.Fixed(datadog.Keys{API: datadog.NewSecret(canary), Application: datadog.NewSecret(canary)}),

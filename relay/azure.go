@@ -15,7 +15,7 @@ import (
 // it: with an app registration of the Datadog–Azure integration. The flag goes
 // to the config itself, and goes second: then the date of its PATCH tells a
 // reconcile that the credential had been stored.
-func (e *Engine) storeInAzure(ctx context.Context, b Binding, o Outcome, c candidate) (Outcome, bool) {
+func (e *Engine) storeInAzure(ctx context.Context, b Binding, o Result, c candidate) (Result, bool) {
 	if err := e.put(ctx, c.secrets); err != nil {
 		return o.ended(judged(err, Rejected), AtPut, explained(err)), false
 	}
@@ -40,7 +40,7 @@ func (e *Engine) put(ctx context.Context, secrets datadog.Secrets) error {
 
 // stateOf reads what the answer of a PATCH would have told. Without it the
 // confirmation does as well.
-func (e *Engine) stateOf(ctx context.Context, b Binding, o Outcome) Outcome {
+func (e *Engine) stateOf(ctx context.Context, b Binding, o Result) Result {
 	if config, err := e.getConfig(ctx, b.ConfigID); err == nil {
 		o.State, o.Enabled = config.State, &config.Enabled
 	}
@@ -54,7 +54,7 @@ func explained(err error) error {
 	switch {
 	case datadog.IsNotFound(err):
 		return fmt.Errorf("%w: Datadog's Azure integration has no app registration with this tenant_id and client_id; add it there first", err)
-	case datadog.IsRefusal(err):
+	case datadog.IsInvalidCredential(err):
 		return fmt.Errorf("%w: does Datadog's Azure integration have an app registration with this tenant_id and client_id?", err)
 	default:
 		return err
@@ -63,7 +63,7 @@ func explained(err error) error {
 
 // tried notes that Datadog has judged what it holds, of a credential that it
 // could not try before.
-func (o Outcome) tried(b Binding) Outcome {
+func (o Result) tried(b Binding) Result {
 	if b.inAzure {
 		o.Validated, o.NotValidated = aws.Bool(true), ""
 	}
@@ -93,18 +93,18 @@ func mayBeMissingInAzure(config *datadog.IntegrationConfig, last change) bool {
 
 // testInAzure has Datadog try what it holds, which is the credential that
 // setSecret has stored, or for a test alone the current one.
-func (e *Engine) testInAzure(ctx context.Context, b Binding, o Outcome, c candidate) Outcome {
+func (e *Engine) testInAzure(ctx context.Context, b Binding, o Result, c candidate) Result {
 	defer timed(ctx, AtConfirm)()
 	o = e.accepted(ctx, b, o).masking(c.secrets)
-	if o.Verdict == Updated {
-		o.Verdict = Unchanged
+	if o.Outcome == Updated {
+		o.Outcome = Unchanged
 	}
 	return o
 }
 
 // putBack gives Datadog the current credential again, when the staged one had to
 // be stored to be tried, and turned out to be invalid.
-func (e *Engine) putBack(ctx context.Context, b Binding, source Source, o Outcome) Outcome {
+func (e *Engine) putBack(ctx context.Context, b Binding, source Source, o Result) Result {
 	back := e.relayTo(ctx, b, source, e.Sources.reader(source), false)
 	if back.Failed() {
 		o.Error.Message += "; the current credential is not in place again: " + back.Error.Message

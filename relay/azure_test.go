@@ -17,7 +17,7 @@ const entraSecret = "prod/entra-id/datadog"
 
 // entraBound is a world with a secret that feeds an app registration of the
 // Azure integration, and the config 1111 that reads with it.
-func entraBound(t testing.TB, enabled Policy) *world {
+func entraBound(t testing.TB, enabled EnabledMode) *world {
 	w := newWorld(t)
 	w.rotateEntra(canary)
 	w.datadog.PutAzureIntegration("tenant-1", "client-1", "old")
@@ -36,13 +36,13 @@ func (w *world) inAzure() string {
 
 func TestOneRelayToAzure(t *testing.T) {
 	for _, c := range []struct {
-		enabled Policy
+		enabled EnabledMode
 		then    string
 	}{{Keep, "get"}, {On, "patch"}, {Off, "patch"}, {Follow, "patch"}} {
 		t.Run(string(c.enabled), func(t *testing.T) {
 			w := entraBound(t, c.enabled)
 			o := w.relayOne(SecretNamed(entraSecret), time.Minute)
-			if o.Verdict != Updated || !*o.Validated || o.State != "valid" || *o.Enabled != (c.enabled != Off) {
+			if o.Outcome != Updated || !*o.Validated || o.State != "valid" || *o.Enabled != (c.enabled != Off) {
 				t.Errorf("got %s, want updated, validated", encoded(t, o))
 			}
 			if w.inAzure() != canary || !w.holds("1111", `{"api_token":"old"}`) {
@@ -64,7 +64,7 @@ func TestOneRelayToAzure(t *testing.T) {
 
 // TestEveryFaultOfAzure is TestEveryFault for what is stored in Azure.
 func TestEveryFaultOfAzure(t *testing.T) {
-	for _, enabled := range []Policy{Keep, On} {
+	for _, enabled := range []EnabledMode{Keep, On} {
 		well := entraBound(t, enabled)
 		well.relay(SecretNamed(entraSecret), patience)
 		everyFault(t, well.served(), func(t *testing.T, failing call, name string, which func(call) fault) {
@@ -73,15 +73,15 @@ func TestEveryFaultOfAzure(t *testing.T) {
 			o := w.relayOne(SecretNamed(entraSecret), patience)
 			// A stranger's object cannot be told from Datadog's empty one.
 			strange := failing.operation == "azure" && (name == "JSON of somebody else")
-			if o.Verdict == Updated && w.inAzure() != canary && !strange {
+			if o.Outcome == Updated && w.inAzure() != canary && !strange {
 				t.Errorf("got updated, and Datadog does not hold the current credential: %s", encoded(t, o))
 			}
-			if (o.Error == nil) != (o.Verdict == Updated) {
-				t.Errorf("got %s with the error %+v", o.Verdict, o.Error)
+			if (o.Error == nil) != (o.Outcome == Updated) {
+				t.Errorf("got %s with the error %+v", o.Outcome, o.Error)
 			}
 			w.line.failing(nil)
 			time.Sleep(longestLimit)
-			if o = w.relayOne(SecretNamed(entraSecret), patience); o.Verdict != Updated || w.inAzure() != canary {
+			if o = w.relayOne(SecretNamed(entraSecret), patience); o.Outcome != Updated || w.inAzure() != canary {
 				t.Errorf("after the fault: got %s, want updated, and Datadog to hold the current credential", encoded(t, o))
 			}
 		})
@@ -91,7 +91,7 @@ func TestEveryFaultOfAzure(t *testing.T) {
 func TestAzureRefusals(t *testing.T) {
 	for _, c := range []struct {
 		status int
-		want   Verdict
+		want   Outcome
 		says   string
 	}{
 		{http.StatusBadRequest, Rejected, "does Datadog's Azure integration have an app registration with this tenant_id and client_id?"},
@@ -100,12 +100,12 @@ func TestAzureRefusals(t *testing.T) {
 		{http.StatusNotFound, Failed, "has no app registration with this tenant_id and client_id; add it there first"},
 		{http.StatusConflict, Failed, "Datadog answered 409 Conflict"},
 	} {
-		for _, enabled := range []Policy{Keep, Off} {
+		for _, enabled := range []EnabledMode{Keep, Off} {
 			t.Run(fmt.Sprint(c.status, " ", enabled), func(t *testing.T) {
 				w := entraBound(t, enabled)
 				w.datadog.ScriptForever(datadogsim.Azure, datadogsim.Answer{Status: c.status, EchoRequest: true, Body: "no "})
 				o := w.relayOne(SecretNamed(entraSecret), time.Minute)
-				if o.Verdict != c.want || o.Error.Stage != AtPut || o.Error.Retryable || *o.Validated || !strings.Contains(o.Error.Message, c.says) {
+				if o.Outcome != c.want || o.Error.Stage != AtPut || o.Error.Retryable || *o.Validated || !strings.Contains(o.Error.Message, c.says) {
 					t.Errorf("got %s, want %s at %s: %s", encoded(t, o), c.want, AtPut, c.says)
 				}
 				if stored, _ := w.datadog.Config("1111"); stored.Enabled != (enabled == Keep) || w.inAzure() != "old" {
@@ -121,7 +121,7 @@ func TestConfirmOfAzure(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		given     func(w *world)
-		want      Verdict
+		want      Outcome
 		validated bool
 	}{
 		{"valid", func(*world) {}, Updated, true},
@@ -146,7 +146,7 @@ func TestConfirmOfAzure(t *testing.T) {
 				w := entraBound(t, Keep)
 				c.given(w)
 				o := w.relayOne(SecretNamed(entraSecret), time.Minute)
-				if o.Verdict != c.want || *o.Validated != c.validated {
+				if o.Outcome != c.want || *o.Validated != c.validated {
 					t.Errorf("got %s, want %s, validated %t", encoded(t, o), c.want, c.validated)
 				}
 			})
@@ -159,7 +159,7 @@ func TestConfirmOfAzure(t *testing.T) {
 func TestAzureOfAnExpiredCredential(t *testing.T) {
 	w := entraBound(t, Keep)
 	w.refuse("old")
-	if o := w.relayOne(SecretNamed(entraSecret), time.Minute); o.Verdict != Updated {
+	if o := w.relayOne(SecretNamed(entraSecret), time.Minute); o.Outcome != Updated {
 		t.Errorf("got %s, want updated", encoded(t, o))
 	}
 }
@@ -170,11 +170,11 @@ func TestReconcileOfAzure(t *testing.T) {
 	const day, between = 4, 6 * time.Hour
 	for _, c := range []struct {
 		name    string
-		enabled Policy
+		enabled EnabledMode
 		state   string // from the PUT on
 		from    int    // the first look
 		puts    int
-		then    Verdict
+		then    Outcome
 	}{
 		{"valid", Keep, "valid", 1, 3*day - 1, Unchanged},
 		{"valid, and a flag", On, "valid", 1, 1, Unchanged},
@@ -195,7 +195,7 @@ func TestReconcileOfAzure(t *testing.T) {
 					w.datadog.PutConfig(stored)
 				}
 				time.Sleep(time.Duration(c.from) * between)
-				var last Outcome
+				var last Result
 				for look := c.from; look < 40*day; look++ {
 					outcomes, _ := w.engine.Reconcile(t.Context())
 					last = outcomes[0]
@@ -210,7 +210,7 @@ func TestReconcileOfAzure(t *testing.T) {
 						puts++
 					}
 				}
-				if puts != c.puts || last.Verdict != c.then {
+				if puts != c.puts || last.Outcome != c.then {
 					t.Errorf("got %d PUTs and then %s, want %d and %s", puts, encoded(t, last), c.puts, c.then)
 				}
 			})
@@ -231,18 +231,18 @@ func TestPutBackFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	secrets, err := held.Secrets(b.Fields)
+	secrets, err := held.Select(b.Fields)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.line.failing(always("azure", 2, answer(http.StatusForbidden, "")))
 	o := w.engine.set(t.Context(), b, b.Source, b.outcome(), candidate{held, secrets})
-	if o.Verdict != Invalid || !strings.Contains(o.Error.Message, "; the current credential is not in place again: update the Azure integration: Datadog answered 403") {
+	if o.Outcome != Invalid || !strings.Contains(o.Error.Message, "; the current credential is not in place again: update the Azure integration: Datadog answered 403") {
 		t.Errorf("got %s", encoded(t, o))
 	}
 	w.line.failing(nil)
 	o = w.engine.set(t.Context(), b, b.Source, b.outcome(), candidate{held, secrets})
-	if o.Verdict != Invalid || !strings.HasSuffix(o.Error.Message, "; the current credential is in place again") || w.inAzure() != canary {
+	if o.Outcome != Invalid || !strings.HasSuffix(o.Error.Message, "; the current credential is in place again") || w.inAzure() != canary {
 		t.Errorf("got %s", encoded(t, o))
 	}
 	if text, _ := json.Marshal(o); strings.Contains(string(text), canary) {

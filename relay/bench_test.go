@@ -26,7 +26,7 @@ func benchmark(b *testing.B, bindings int) {
 			b.Fatalf("got %d outcomes, want %d", len(outcomes), bindings)
 		}
 		for _, o := range outcomes {
-			if o.Verdict != Updated {
+			if o.Outcome != Updated {
 				b.Fatalf("got %s, want updated", encoded(b, o))
 			}
 		}

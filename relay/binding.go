@@ -24,7 +24,7 @@ type Binding struct {
 	ConfigID  datadog.ConfigID
 	Type      datadog.IntegrationType
 	Fields    []Field
-	Enabled   Policy
+	Enabled   EnabledMode
 	inAzure   bool    // the credential goes to the Datadog–Azure integration
 	home      arn.ARN // of the parameter: our own account and region
 	fault     error   // why the binding cannot be used
@@ -40,7 +40,7 @@ func (e *Engine) bindings(ctx context.Context, source Source) ([]Binding, error)
 // allBindings finds every binding there is.
 func (e *Engine) allBindings(ctx context.Context) ([]Binding, error) {
 	var all []Binding
-	for _, kind := range []Kind{Secret, Parameter} {
+	for _, kind := range []Kind{KindSecret, KindParameter} {
 		found, err := e.bindingsUnder(ctx, kind, &ssm.GetParametersByPathInput{
 			Path: aws.String(e.directory(kind)), Recursive: aws.Bool(true),
 		})
@@ -54,7 +54,7 @@ func (e *Engine) allBindings(ctx context.Context) ([]Binding, error) {
 
 func (e *Engine) bindingsUnder(ctx context.Context, kind Kind, under *ssm.GetParametersByPathInput) ([]Binding, error) {
 	var found []Binding
-	pages := ssm.NewGetParametersByPathPaginator(e.Sources.Parameters, under)
+	pages := ssm.NewGetParametersByPathPaginator(e.Sources.ParameterStore, under)
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -83,8 +83,8 @@ func inParameterName(name string) string {
 var notInParameterName = regexp.MustCompile(`[^A-Za-z0-9_.\-/]`)
 
 // outcome is the beginning of what comes of the binding.
-func (b Binding) outcome() Outcome {
-	return Outcome{Source: b.source().Name, ConfigID: b.ConfigID, Type: b.Type}
+func (b Binding) outcome() Result {
+	return Result{Source: b.source().Name, ConfigID: b.ConfigID, Type: b.Type}
 }
 
 // source is the one that the binding names by itself, without an event.
@@ -93,7 +93,7 @@ func (b Binding) source() Source {
 	case b.Source.ARN != "":
 		pinned, _ := SecretAt(b.Source.ARN)
 		return pinned
-	case b.Source.Kind == Parameter:
+	case b.Source.Kind == KindParameter:
 		return ParameterNamed(b.Source.Name)
 	default:
 		return b.Source
@@ -114,7 +114,7 @@ func (b Binding) sourceOf(source Source) Source {
 }
 
 // wanting puts a policy in the place of the binding's own, unless it is empty.
-func (b Binding) wanting(policy Policy) Binding {
+func (b Binding) wanting(policy EnabledMode) Binding {
 	if policy != "" {
 		b.Enabled = policy
 	}
@@ -123,8 +123,8 @@ func (b Binding) wanting(policy Policy) Binding {
 
 // unfit is the outcome for a binding that cannot be used for a source; nil when
 // it can.
-func (b Binding) unfit(source Source) *Outcome {
-	var o Outcome
+func (b Binding) unfit(source Source) *Result {
+	var o Result
 	if b.fault != nil {
 		o = b.outcome().failed(AtBinding, fmt.Errorf("%s: %w", b.Parameter, b.fault))
 	} else if reason := b.mismatch(source); reason != "" {
@@ -185,7 +185,7 @@ func (b *Binding) parse(parameter types.Parameter) (err error) {
 	}
 	b.Type, b.Enabled, b.Source.ARN = options.integrationType, options.enabled, options.secretARN
 	b.inAzure = b.Type == datadog.EntraID && options.secrets == nil
-	if b.Source.ARN != "" && b.Source.Kind != Secret {
+	if b.Source.ARN != "" && b.Source.Kind != KindSecret {
 		return errors.New("secret_arn: only a secret can be pinned, and this binding reads a parameter")
 	}
 	b.Fields, err = fieldsFor(b.Type, options.secrets)

@@ -29,7 +29,7 @@ func TestManyBindings(t *testing.T) {
 		t.Errorf("got %d outcomes, want 25", len(outcomes))
 	}
 	for _, o := range outcomes {
-		if o.Verdict != Updated {
+		if o.Outcome != Updated {
 			t.Errorf("got %s, want updated", encoded(t, o))
 		}
 		if stored, _ := w.datadog.Config(string(o.ConfigID)); stored.Patches != 1 {
@@ -56,7 +56,7 @@ func TestHalfTheBindings(t *testing.T) {
 	}
 	w.line.failing(once("GetParametersByPath", 2, awsFault(500, "InternalServerError")))
 	o := w.relayOne(SecretNamed(oktaSecret), time.Minute)
-	if o.Verdict != Failed || o.Error.Stage != AtBinding || !o.Error.Retryable {
+	if o.Outcome != Failed || o.Error.Stage != AtBinding || !o.Error.Retryable {
 		t.Errorf("got %s, want a retryable failure at %s", encoded(t, o), AtBinding)
 	}
 }
@@ -154,7 +154,7 @@ func TestForeignSecret(t *testing.T) {
 	w := newWorld(t)
 	w.aws.Foreign(foreign, `{"api_token":"`+canary+`"}`)
 	w.bind("secrets/prod/okta", "1111", `{"integration_type":"OKTA"}`)
-	if o := w.relayOne(source, time.Minute); o.Verdict != Ignored || w.reads() != 0 {
+	if o := w.relayOne(source, time.Minute); o.Outcome != Ignored || w.reads() != 0 {
 		t.Errorf("without a pin: got %s after %d reads, want ignored after none", encoded(t, o), w.reads())
 	}
 	w.bind("secrets/prod/okta", "1111", `{"integration_type":"OKTA","secret_arn":"`+foreign+`"}`)
@@ -167,7 +167,7 @@ func TestForeignSecret(t *testing.T) {
 			return serve(), nil
 		}
 	})
-	if o := w.relayOne(source, time.Minute); o.Verdict != Updated || !w.holds("1111", `{"api_token":"`+canary+`"}`) {
+	if o := w.relayOne(source, time.Minute); o.Outcome != Updated || !w.holds("1111", `{"api_token":"`+canary+`"}`) {
 		t.Errorf("with a pin: got %s, want updated", encoded(t, o))
 	}
 }
@@ -259,22 +259,22 @@ func TestRefusedBindings(t *testing.T) {
 		change func(*types.Parameter)
 		want   string
 	}{
-		{"none of them", Secret, func(*types.Parameter) {}, ""},
-		{"without an ARN", Secret, func(p *types.Parameter) { p.ARN = nil }, "has no ARN"},
-		{"a list", Secret, func(p *types.Parameter) { p.Type = types.ParameterTypeStringList }, "is of type StringList"},
-		{"without a value", Secret, func(p *types.Parameter) { p.Value = nil }, "is not a JSON object"},
-		{"an array", Secret, value(`["OKTA"]`), "is not a JSON object"},
-		{"null", Secret, value(`null`), "is not a JSON object"},
-		{"something behind it", Secret, value(okta + "x"), "is not a JSON object"},
-		{"a type that is a number", Secret, value(`{"integration_type":1}`), "integration_type: must be"},
-		{"a type that is null", Secret, value(`{"integration_type":null}`), "integration_type: must be"},
-		{"a type with a line break", Secret, value(`{"integration_type":"OKTA\n"}`), "integration_type: must be"},
-		{"secrets that are null", Secret, value(`{"integration_type":"OKTA","secrets":null}`), "secrets: must be"},
-		{"secrets that are numbers", Secret, value(`{"integration_type":"OKTA","secrets":{"api_token":1}}`), "secrets: must be"},
-		{"enabled in another case", Secret, value(`{"integration_type":"OKTA","enabled":"On"}`), "enabled: must be"},
-		{"a pin that is half an ARN", Secret, value(`{"integration_type":"OKTA","secret_arn":"` + ourSecrets + `prod/okta"}`), "secret_arn: must be"},
-		{"a pin that is a parameter's ARN", Secret, value(`{"integration_type":"OKTA","secret_arn":"arn:aws:ssm:us-east-1:111122223333:parameter/x-AbCdEf"}`), "secret_arn: must be"},
-		{"a pin of a parameter", Parameter, value(`{"integration_type":"OKTA","secret_arn":"` + ourSecrets + `prod/okta-AbCdEf"}`), "secret_arn: only a secret can be pinned"},
+		{"none of them", KindSecret, func(*types.Parameter) {}, ""},
+		{"without an ARN", KindSecret, func(p *types.Parameter) { p.ARN = nil }, "has no ARN"},
+		{"a list", KindSecret, func(p *types.Parameter) { p.Type = types.ParameterTypeStringList }, "is of type StringList"},
+		{"without a value", KindSecret, func(p *types.Parameter) { p.Value = nil }, "is not a JSON object"},
+		{"an array", KindSecret, value(`["OKTA"]`), "is not a JSON object"},
+		{"null", KindSecret, value(`null`), "is not a JSON object"},
+		{"something behind it", KindSecret, value(okta + "x"), "is not a JSON object"},
+		{"a type that is a number", KindSecret, value(`{"integration_type":1}`), "integration_type: must be"},
+		{"a type that is null", KindSecret, value(`{"integration_type":null}`), "integration_type: must be"},
+		{"a type with a line break", KindSecret, value(`{"integration_type":"OKTA\n"}`), "integration_type: must be"},
+		{"secrets that are null", KindSecret, value(`{"integration_type":"OKTA","secrets":null}`), "secrets: must be"},
+		{"secrets that are numbers", KindSecret, value(`{"integration_type":"OKTA","secrets":{"api_token":1}}`), "secrets: must be"},
+		{"enabled in another case", KindSecret, value(`{"integration_type":"OKTA","enabled":"On"}`), "enabled: must be"},
+		{"a pin that is half an ARN", KindSecret, value(`{"integration_type":"OKTA","secret_arn":"` + ourSecrets + `prod/okta"}`), "secret_arn: must be"},
+		{"a pin that is a parameter's ARN", KindSecret, value(`{"integration_type":"OKTA","secret_arn":"arn:aws:ssm:us-east-1:111122223333:parameter/x-AbCdEf"}`), "secret_arn: must be"},
+		{"a pin of a parameter", KindParameter, value(`{"integration_type":"OKTA","secret_arn":"` + ourSecrets + `prod/okta-AbCdEf"}`), "secret_arn: only a secret can be pinned"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			parameter := fine
@@ -314,7 +314,7 @@ func TestEnabled(t *testing.T) {
 			w.datadog.PutConfig(config)
 			o := w.relayOne(SecretNamed(oktaSecret), time.Minute)
 			stored, _ := w.datadog.Config("1111")
-			if o.Verdict != Updated || stored.Enabled != c.now || o.Enabled == nil || *o.Enabled != c.now {
+			if o.Outcome != Updated || stored.Enabled != c.now || o.Enabled == nil || *o.Enabled != c.now {
 				t.Errorf("got %s and enabled %t, want updated and %t", encoded(t, o), stored.Enabled, c.now)
 			}
 			for _, request := range w.datadog.Requests() {

@@ -20,7 +20,7 @@ func TestChangedAt(t *testing.T) {
 			w.line.failing(always(operation, 1, answer(http.StatusForbidden, "")))
 		}
 	}
-	wanting := func(policy Policy, enabled bool) func(*world, Kind) {
+	wanting := func(policy EnabledMode, enabled bool) func(*world, Kind) {
 		return func(w *world, kind Kind) { w.policy(kind, policy, enabled) }
 	}
 	undated := func(w *world, _ Kind) {
@@ -30,7 +30,7 @@ func TestChangedAt(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		given []func(*world, Kind) // when it is rotated, if it is
-		want  Verdict
+		want  Outcome
 		at    time.Duration
 	}{
 		{"all as it should be", nil, Unchanged, never},
@@ -57,7 +57,7 @@ func TestChangedAt(t *testing.T) {
 		}}, Failed, never},
 		{"deleted, and there is nothing to send", []func(*world, Kind){(*world).remove}, Failed, never},
 	} {
-		for _, kind := range []Kind{Secret, Parameter} {
+		for _, kind := range []Kind{KindSecret, KindParameter} {
 			t.Run(string(kind)+"/"+c.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					beginning := time.Now()
@@ -69,7 +69,7 @@ func TestChangedAt(t *testing.T) {
 					}
 					time.Sleep(time.Minute)
 					o := w.reconcileOne()
-					if o.Verdict != c.want {
+					if o.Outcome != c.want {
 						t.Fatalf("got %s, want %s", encoded(t, o), c.want)
 					}
 					if (c.at == never) != o.ChangedAt.IsZero() || c.at != never && !o.ChangedAt.Equal(beginning.Add(c.at)) {
@@ -86,26 +86,26 @@ func TestChangedAtOfADeletion(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		given func(*world)
-		want  Verdict
+		want  Outcome
 		lacks bool
 	}{
 		{"on until then", func(*world) {}, Updated, true},
 		{"on, and it stays so", func(w *world) { w.line.failing(always("patch", 1, answer(http.StatusForbidden, ""))) }, Failed, true},
 		{"turned on again since", func(w *world) { w.touch("1111") }, Updated, false},
-		{"off already", func(w *world) { w.policy(Secret, Follow, false) }, Unchanged, false},
+		{"off already", func(w *world) { w.policy(KindSecret, Follow, false) }, Unchanged, false},
 		{"nobody can read the config", func(w *world) { w.line.failing(always("get", 1, answer(http.StatusForbidden, ""))) }, Updated, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := settled(t, Secret)
-				w.policy(Secret, Follow, true)
+				w := settled(t, KindSecret)
+				w.policy(KindSecret, Follow, true)
 				time.Sleep(time.Hour)
 				deleted := time.Now()
-				w.remove(Secret)
+				w.remove(KindSecret)
 				time.Sleep(time.Minute)
 				c.given(w)
 				o := w.reconcileOne()
-				if o.Verdict != c.want || o.ChangedAt.IsZero() == c.lacks || c.lacks && !o.ChangedAt.Equal(deleted) {
+				if o.Outcome != c.want || o.ChangedAt.IsZero() == c.lacks || c.lacks && !o.ChangedAt.Equal(deleted) {
 					t.Errorf("got %s, lacking what changed %s, want %s, lacking %t of %s", encoded(t, o), o.ChangedAt, c.want, c.lacks, deleted)
 				}
 			})
@@ -124,16 +124,16 @@ func TestChangedAtInAzure(t *testing.T) {
 		w.rotateEntra(canary + "-new")
 		for range 3 {
 			time.Sleep(time.Hour)
-			if o := w.reconcileOne(); o.Verdict != Updated || !o.ChangedAt.IsZero() {
+			if o := w.reconcileOne(); o.Outcome != Updated || !o.ChangedAt.IsZero() {
 				t.Errorf("got %s, changed %s, want updated and not to know", encoded(t, o), o.ChangedAt)
 			}
 		}
 		w.line.failing(always("azure", 1, answer(http.StatusForbidden, "")))
-		if o := w.reconcileOne(); o.Verdict != Failed || !o.ChangedAt.Equal(rotated) {
+		if o := w.reconcileOne(); o.Outcome != Failed || !o.ChangedAt.Equal(rotated) {
 			t.Errorf("got %s, changed %s, want failed and %s", encoded(t, o), o.ChangedAt, rotated)
 		}
 		time.Sleep(sentAgainFor)
-		if o := w.reconcileOne(); o.Verdict != Unchanged || !o.ChangedAt.IsZero() {
+		if o := w.reconcileOne(); o.Outcome != Unchanged || !o.ChangedAt.IsZero() {
 			t.Errorf("got %s, changed %s, want unchanged", encoded(t, o), o.ChangedAt)
 		}
 	})

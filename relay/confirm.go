@@ -20,7 +20,7 @@ var (
 
 // confirm asks Datadog about the credential it now holds and, side by side,
 // the source for its version: it reports moved when that is another by now.
-func (e *Engine) confirm(ctx context.Context, b Binding, o Outcome, held Credential) (_ Outcome, moved bool) {
+func (e *Engine) confirm(ctx context.Context, b Binding, o Result, held Credential) (_ Result, moved bool) {
 	defer timed(ctx, AtConfirm)()
 	var now Credential
 	var err error
@@ -30,7 +30,7 @@ func (e *Engine) confirm(ctx context.Context, b Binding, o Outcome, held Credent
 	switch {
 	case err == nil:
 		return o, now.VersionID != held.VersionID
-	case o.Verdict != Updated:
+	case o.Outcome != Updated:
 		return o, false
 	case ctx.Err() != nil:
 		return o.ended(Pending, AtConfirm, err), false
@@ -40,18 +40,18 @@ func (e *Engine) confirm(ctx context.Context, b Binding, o Outcome, held Credent
 }
 
 // accepted gives the verdict on what Datadog holds.
-func (e *Engine) accepted(ctx context.Context, b Binding, o Outcome) Outcome {
+func (e *Engine) accepted(ctx context.Context, b Binding, o Result) Result {
 	ctx, cancel := context.WithTimeout(ctx, confirmFor)
 	defer cancel()
 	for pause := firstPause; ; pause *= 2 {
 		refusal := e.Datadog.ValidateStored(ctx, b.ConfigID)
 		switch {
 		case refusal == nil:
-			o.Verdict = Updated
+			o.Outcome = Updated
 			return o.tried(b)
 		case datadog.IsNotOffered(refusal):
 			return e.acceptedByState(ctx, b.ConfigID, o.notValidated(refusal))
-		case !datadog.IsRefusal(refusal):
+		case !datadog.IsInvalidCredential(refusal):
 			return o.unconfirmed(refusal)
 		}
 		// While Datadog is initializing, a refusal may be none.
@@ -70,7 +70,7 @@ func (e *Engine) accepted(ctx context.Context, b Binding, o Outcome) Outcome {
 // acceptedByState goes by the config's state alone, where Datadog does not
 // offer to try what it holds. A state of invalid counts only when read anew:
 // right after a PATCH it may still be the old credential's.
-func (e *Engine) acceptedByState(ctx context.Context, id datadog.ConfigID, o Outcome) Outcome {
+func (e *Engine) acceptedByState(ctx context.Context, id datadog.ConfigID, o Result) Result {
 	for pause := firstPause; o.State != datadog.Valid; pause *= 2 {
 		if !wait(ctx, pause) {
 			return o.unconfirmed(errNotYet)
@@ -84,11 +84,11 @@ func (e *Engine) acceptedByState(ctx context.Context, id datadog.ConfigID, o Out
 			return o.ended(Invalid, AtConfirm, errInvalid)
 		}
 	}
-	o.Verdict = Updated
+	o.Outcome = Updated
 	return o
 }
 
-func (o Outcome) unconfirmed(err error) Outcome { return o.ended(Pending, AtConfirm, err) }
+func (o Result) unconfirmed(err error) Result { return o.ended(Pending, AtConfirm, err) }
 
 // wait reports whether the pause has passed before the context ended.
 func wait(ctx context.Context, pause time.Duration) bool {

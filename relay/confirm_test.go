@@ -16,7 +16,7 @@ func TestConfirm(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		given     func(w *world)
-		want      Verdict
+		want      Outcome
 		validated bool
 		retryable bool
 		took      time.Duration
@@ -122,7 +122,7 @@ func TestConfirm(t *testing.T) {
 				if took := time.Since(started); took != c.took {
 					t.Errorf("took %v, want %v", took, c.took)
 				}
-				if o.Verdict != c.want || o.Validated == nil || *o.Validated != c.validated {
+				if o.Outcome != c.want || o.Validated == nil || *o.Validated != c.validated {
 					t.Errorf("got %s, want %s, validated %t", encoded(t, o), c.want, c.validated)
 				}
 				if (o.Error == nil) != (c.want == Updated) || o.Error != nil && o.Error.Stage != AtConfirm {
@@ -155,7 +155,7 @@ func TestVersionCannotBeRead(t *testing.T) {
 				w := bound(t)
 				w.line.failing(once("GetSecretValue", 2, c.fault))
 				o := w.relayOne(SecretNamed(oktaSecret), time.Minute)
-				if o.Verdict != Failed || o.Error.Stage != AtConfirm || o.Error.Retryable != c.retryable {
+				if o.Outcome != Failed || o.Error.Stage != AtConfirm || o.Error.Retryable != c.retryable {
 					t.Errorf("got %s, want failed at %s, retryable %t", encoded(t, o), AtConfirm, c.retryable)
 				}
 				if !w.holds("1111", `{"api_token":"`+canary+`"}`) {
@@ -171,7 +171,7 @@ func TestVersionCannotBeReadEither(t *testing.T) {
 	w := bound(t)
 	w.datadog.Script(datadogsim.ValidateStored, refused)
 	w.line.failing(once("GetSecretValue", 2, awsFault(http.StatusBadRequest, "AccessDeniedException")))
-	if o := w.relayOne(SecretNamed(oktaSecret), time.Minute); o.Verdict != Invalid {
+	if o := w.relayOne(SecretNamed(oktaSecret), time.Minute); o.Outcome != Invalid {
 		t.Errorf("got %s, want invalid", encoded(t, o))
 	}
 }
@@ -181,7 +181,7 @@ func TestVersionCannotBeReadEither(t *testing.T) {
 func TestDeadline(t *testing.T) {
 	for _, c := range []struct {
 		hangs     call
-		want      Verdict
+		want      Outcome
 		stage     Stage
 		newStored bool
 	}{
@@ -203,7 +203,7 @@ func TestDeadline(t *testing.T) {
 					if within == 0 {
 						want, stage = Failed, AtBinding
 					}
-					if o.Verdict != want || o.Error.Stage != stage || !o.Error.Retryable {
+					if o.Outcome != want || o.Error.Stage != stage || !o.Error.Retryable {
 						t.Errorf("got %s, want %s at %s, retryable", encoded(t, o), want, stage)
 					}
 					if got := w.holds("1111", `{"api_token":"`+canary+`"}`); got != (c.newStored && within > 0) {
@@ -222,7 +222,7 @@ func TestRateLimitBeyondTheDeadline(t *testing.T) {
 		w.line.failing(always("patch", 1, answer(http.StatusTooManyRequests, "", "X-RateLimit-Reset", "30")))
 		started := time.Now()
 		o := w.relayOne(SecretNamed(oktaSecret), 20*time.Second)
-		if took := time.Since(started); o.Verdict != Failed || !o.Error.Retryable || took != 0 {
+		if took := time.Since(started); o.Outcome != Failed || !o.Error.Retryable || took != 0 {
 			t.Errorf("got %s after %v, want a retryable failure at once", encoded(t, o), took)
 		}
 	})
@@ -232,7 +232,7 @@ func TestRateLimitBeyondTheDeadline(t *testing.T) {
 func TestMoved(t *testing.T) {
 	for _, c := range []struct {
 		moves, patches int
-		want           Verdict
+		want           Outcome
 	}{
 		{0, 1, Updated},
 		{1, 2, Updated},
@@ -257,15 +257,15 @@ func TestMoved(t *testing.T) {
 				if stored, _ := w.datadog.Config("1111"); stored.Patches != c.patches {
 					t.Errorf("got %d PATCHes, want %d", stored.Patches, c.patches)
 				}
-				if o.Verdict != c.want {
+				if o.Outcome != c.want {
 					t.Errorf("got %s, want %s", encoded(t, o), c.want)
 				}
 				switch {
-				case o.Verdict == Updated && version != "":
+				case o.Outcome == Updated && version != "":
 					if o.VersionID != version || !w.holds("1111", fmt.Sprintf(`{"api_token":"%s-%d"}`, canary, c.moves)) {
 						t.Errorf("got version %s, want %s, and Datadog to hold it", o.VersionID, version)
 					}
-				case o.Verdict == Failed && (o.Error.Stage != AtConfirm || !o.Error.Retryable):
+				case o.Outcome == Failed && (o.Error.Stage != AtConfirm || !o.Error.Retryable):
 					t.Errorf("got %+v, want a retryable error at %s", o.Error, AtConfirm)
 				}
 			})
@@ -282,7 +282,7 @@ func TestMovedBack(t *testing.T) {
 		bad := w.aws.PutSecret(oktaSecret, `{"api_token":"`+canary+`-bad"}`)
 		w.datadog.After(datadogsim.Patch, func() { w.moveCurrent(oktaSecret, bad, old) })
 		o := w.relayOne(SecretNamed(oktaSecret), time.Minute)
-		if o.Verdict != Updated || o.VersionID != old || !w.holds("1111", `{"api_token":"`+canary+`"}`) {
+		if o.Outcome != Updated || o.VersionID != old || !w.holds("1111", `{"api_token":"`+canary+`"}`) {
 			t.Errorf("got %s, want updated to version %s", encoded(t, o), old)
 		}
 	})
@@ -296,7 +296,7 @@ func TestMovedToTheRejected(t *testing.T) {
 		w.refuse("bad")
 		w.datadog.After(datadogsim.Patch, func() { w.aws.PutSecret(oktaSecret, `{"api_token":"`+canary+`-bad"}`) })
 		o := w.relayOne(SecretNamed(oktaSecret), time.Minute)
-		if o.Verdict != Rejected || !w.holds("1111", `{"api_token":"`+canary+`"}`) {
+		if o.Outcome != Rejected || !w.holds("1111", `{"api_token":"`+canary+`"}`) {
 			t.Errorf("got %s, want rejected, and Datadog to hold the version before", encoded(t, o))
 		}
 	})

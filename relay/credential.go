@@ -18,7 +18,8 @@ import (
 	"credential-relay/datadog"
 )
 
-const current = "AWSCURRENT"
+// LabelCurrent is the staging label of the version that a relay reads.
+const LabelCurrent = "AWSCURRENT"
 
 // Credential is one version of a source. What it holds can be had in one way
 // only: as the Datadog secrets that fields picks from it. A func shows nothing
@@ -26,22 +27,22 @@ const current = "AWSCURRENT"
 type Credential struct {
 	Source    Source // with the full ARN, of a secret
 	VersionID string
-	Secrets   func(fields []Field) (datadog.Secrets, error)
+	Select    func(fields []Field) (datadog.Secrets, error)
 }
 
 // Sources reads secrets and parameters. Nothing that it reads is kept: a cache
 // between a rotation and its reader is what this program is there to end.
 type Sources struct {
-	Secrets    *secretsmanager.Client
-	Parameters *ssm.Client
+	SecretsManager *secretsmanager.Client
+	ParameterStore *ssm.Client
 }
 
 // read fetches the version of a source that is current now.
 func (s Sources) read(ctx context.Context, source Source) (Credential, error) {
-	if source.Kind == Parameter {
+	if source.Kind == KindParameter {
 		return s.readParameter(ctx, source)
 	}
-	return s.readSecret(ctx, source, &secretsmanager.GetSecretValueInput{VersionStage: aws.String(current)})
+	return s.readSecret(ctx, source, &secretsmanager.GetSecretValueInput{VersionStage: aws.String(LabelCurrent)})
 }
 
 // reader reads a source at each call.
@@ -74,7 +75,7 @@ func (s Sources) readOnce(ctx context.Context) func(Source) reader {
 // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
 func (s Sources) readSecret(ctx context.Context, source Source, which *secretsmanager.GetSecretValueInput) (Credential, error) {
 	which.SecretId = aws.String(source.id())
-	answer, err := s.Secrets.GetSecretValue(ctx, which, inRegionOf(source))
+	answer, err := s.SecretsManager.GetSecretValue(ctx, which, inRegionOf(source))
 	if err != nil {
 		return Credential{}, err
 	}
@@ -109,7 +110,7 @@ var errNoParameter = errors.New("the answer holds no parameter")
 
 // https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html
 func (s Sources) readParameter(ctx context.Context, source Source) (Credential, error) {
-	answer, err := s.Parameters.GetParameter(ctx, &ssm.GetParameterInput{
+	answer, err := s.ParameterStore.GetParameter(ctx, &ssm.GetParameterInput{
 		Name: aws.String(source.Name), WithDecryption: aws.Bool(true),
 	})
 	if err != nil {

@@ -19,7 +19,7 @@ func TestNothingShows(t *testing.T) {
 	w.aws.PutSecret("plain", canary)
 	credential := must(w.engine.Sources.read(t.Context(), SecretNamed(oktaSecret)))
 	plain := must(w.engine.Sources.read(t.Context(), SecretNamed("plain")))
-	secrets := must(credential.Secrets(profiles[datadog.Okta]))
+	secrets := must(credential.Select(profiles[datadog.Okta]))
 	bindings, err := w.engine.bindings(t.Context(), SecretNamed(oktaSecret))
 	if err != nil || len(bindings) != 1 {
 		t.Fatalf("got %d bindings, %v", len(bindings), err)

@@ -63,13 +63,13 @@ func (s Sources) readKeys(ctx context.Context, ids []string, site string) (*data
 func (s Sources) keysIn(ctx context.Context, id string) (datadog.Secrets, error) {
 	source := SecretNamed(id)
 	if source.ARN == "" {
-		source = Source{Kind: Parameter, Name: id}
+		source = Source{Kind: KindParameter, Name: id}
 	}
 	credential, err := s.read(ctx, source)
 	if err != nil {
 		return nil, err
 	}
-	return credential.Secrets(keyFields)
+	return credential.Select(keyFields)
 }
 
 // merge puts together what was found. Of two values for one key nobody can say

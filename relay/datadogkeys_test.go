@@ -191,7 +191,7 @@ func TestDatadogKeysRotated(t *testing.T) {
 		for _, rotated := range []string{"one", "two", "three"} {
 			w.aws.PutSecret(keysSecret, `{"api_key":"`+rotated+`","app_key":"`+rotated+`"}`)
 			w.datadog.SetKeys(rotated, rotated)
-			if o := w.relayOne(SecretNamed(oktaSecret), time.Minute); o.Verdict != Updated || !*o.Validated {
+			if o := w.relayOne(SecretNamed(oktaSecret), time.Minute); o.Outcome != Updated || !*o.Validated {
 				t.Errorf("got %s, want updated and validated", encoded(t, o))
 			}
 			time.Sleep(keysRereadAtMostEvery)

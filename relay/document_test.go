@@ -190,7 +190,7 @@ func mapped(t testing.TB, kind datadog.IntegrationType, expressions map[string]s
 	if err != nil {
 		return "", err
 	}
-	secrets, err := credential.Secrets(fields)
+	secrets, err := credential.Select(fields)
 	if err != nil {
 		return "", err
 	}

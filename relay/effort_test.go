@@ -37,16 +37,16 @@ func (w *world) takeTheirTime(which func(call) fault) {
 // its calls.
 func TestDurations(t *testing.T) {
 	of := func(operation string, times int) time.Duration { return durations[operation] * time.Duration(times) }
-	relayed := func(w *world) Outcome { return w.relayOne(SecretNamed(oktaSecret), time.Minute) }
-	entra := func(w *world) Outcome { return w.relayOne(SecretNamed(entraSecret), time.Minute) }
-	stepped := func(step string) func(*world) Outcome {
-		return func(w *world) Outcome { return must(w.step(step))[0] }
+	relayed := func(w *world) Result { return w.relayOne(SecretNamed(oktaSecret), time.Minute) }
+	entra := func(w *world) Result { return w.relayOne(SecretNamed(entraSecret), time.Minute) }
+	stepped := func(step string) func(*world) Result {
+		return func(w *world) Result { return must(w.step(step))[0] }
 	}
 	for _, c := range []struct {
 		name  string
 		world func(testing.TB) *world
 		given func(*world)
-		do    func(*world) Outcome
+		do    func(*world) Result
 		want  map[Stage]time.Duration
 	}{
 		{"a relay", bound, nil, relayed, map[Stage]time.Duration{
@@ -79,15 +79,15 @@ func TestDurations(t *testing.T) {
 			AtSource: of("GetSecretValue", 1), AtConfig: of("get", 1), AtPut: of("azure", 1), AtPatch: of("patch", 1), AtConfirm: of("validate-stored", 1),
 		}},
 		{"a flag alone", bound, func(w *world) {
-			w.policy(Secret, Off, true)
+			w.policy(KindSecret, Off, true)
 			w.refuse(canary)
 		}, relayed, map[Stage]time.Duration{
 			AtSource: of("GetSecretValue", 1), AtConfig: of("get", 1), AtValidate: of("validate", 1), AtPatch: of("patch", 1),
 		}},
-		{"a reconcile that finds nothing to do", func(t testing.TB) *world { return settled(t, Secret) }, nil, (*world).reconcileOne, map[Stage]time.Duration{
+		{"a reconcile that finds nothing to do", func(t testing.TB) *world { return settled(t, KindSecret) }, nil, (*world).reconcileOne, map[Stage]time.Duration{
 			AtSource: of("DescribeSecret", 1),
 		}},
-		{"a reconcile without a list", func(t testing.TB) *world { return settled(t, Secret) }, func(w *world) {
+		{"a reconcile without a list", func(t testing.TB) *world { return settled(t, KindSecret) }, func(w *world) {
 			w.takeTheirTime(func(c call) fault {
 				if c.operation != "get" {
 					return nil

@@ -71,7 +71,7 @@ var (
 const longestLimit = time.Hour + time.Minute
 
 // asTold waits for as long as the outcome says that one should.
-func asTold(o Outcome) {
+func asTold(o Result) {
 	if o.Error != nil {
 		time.Sleep(o.Error.RetryAfter)
 	}
@@ -135,15 +135,15 @@ func TestEveryFault(t *testing.T) {
 		w := bound(t)
 		w.line.failing(which)
 		o := w.relayOne(SecretNamed(oktaSecret), patience)
-		if o.Verdict == Updated && !w.holds("1111", current) {
+		if o.Outcome == Updated && !w.holds("1111", current) {
 			t.Errorf("got updated, and Datadog does not hold the current credential: %s", encoded(t, o))
 		}
-		if (o.Error == nil) != (o.Verdict == Updated) {
-			t.Errorf("got %s with the error %+v", o.Verdict, o.Error)
+		if (o.Error == nil) != (o.Outcome == Updated) {
+			t.Errorf("got %s with the error %+v", o.Outcome, o.Error)
 		}
 		w.line.failing(nil)
 		asTold(o)
-		if o = w.relayOne(SecretNamed(oktaSecret), patience); o.Verdict != Updated || !w.holds("1111", current) {
+		if o = w.relayOne(SecretNamed(oktaSecret), patience); o.Outcome != Updated || !w.holds("1111", current) {
 			t.Errorf("after the fault: got %s, want updated, and Datadog to hold the current credential", encoded(t, o))
 		}
 	})
@@ -179,7 +179,7 @@ func TestEveryFaultOfARejection(t *testing.T) {
 		w.line.failing(nil)
 		asTold(o)
 		w.refuse("no credential at all")
-		if o = w.relayOne(SecretNamed(oktaSecret), patience); o.Verdict != Updated {
+		if o = w.relayOne(SecretNamed(oktaSecret), patience); o.Outcome != Updated {
 			t.Errorf("once Datadog accepts it: got %s, want updated", encoded(t, o))
 		}
 	})
@@ -209,7 +209,7 @@ func TestPanic(t *testing.T) {
 				panic(errors.New(canary))
 			}))
 			o := w.relayOne(SecretNamed(oktaSecret), patience)
-			if o.Verdict != Failed || o.Error.Message != "internal error" {
+			if o.Outcome != Failed || o.Error.Message != "internal error" {
 				t.Errorf("got %s, want failed: internal error", encoded(t, o))
 			}
 		})
@@ -229,10 +229,10 @@ func TestPanicStopsNoOther(t *testing.T) {
 		t.Fatalf("got %s, want two outcomes", encoded(t, outcomes))
 	}
 	failed, updated := outcomes[0], outcomes[1]
-	if failed.Verdict == Updated {
+	if failed.Outcome == Updated {
 		failed, updated = updated, failed
 	}
-	if updated.Verdict != Updated || failed.Verdict != Failed || !strings.Contains(failed.Error.Message, "index out of range") {
+	if updated.Outcome != Updated || failed.Outcome != Failed || !strings.Contains(failed.Error.Message, "index out of range") {
 		t.Errorf("got %s, want one updated, and one failed for an index out of range", encoded(t, outcomes))
 	}
 }

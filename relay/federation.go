@@ -39,7 +39,7 @@ func (f Federation) Keys() datadog.KeySource {
 			return lasting{}, err
 		}
 		keys, ends, err := f.Datadog.ExchangeProof(ctx, proof)
-		if datadog.IsTurnedAway(err) {
+		if datadog.IsProofRejected(err) {
 			err = fmt.Errorf("DD_ORG_UUID: the organization %s does not take the function's AWS role: "+
 				"check the UUID, and the persona mapping of the role to a service account: %w", f.OrgUUID, err)
 		}

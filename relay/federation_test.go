@@ -68,7 +68,7 @@ func TestTheProofIsWhatAWSAndDatadogExpect(t *testing.T) {
 		t.Run(region, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w, _ := federated(t, region)
-				if o := w.relayOne(SecretNamed(oktaSecret), time.Minute); o.Verdict != Updated {
+				if o := w.relayOne(SecretNamed(oktaSecret), time.Minute); o.Outcome != Updated {
 					t.Fatalf("got %s, want updated", encoded(t, o))
 				}
 				for _, request := range w.datadog.Requests() {
@@ -187,7 +187,7 @@ func TestTokensThatCannotBeHad(t *testing.T) {
 				w, _ := federated(t, awssim.Region)
 				w.datadog.ScriptForever(datadogsim.DelegatedToken, datadogsim.Answer{Status: status, Body: `{"errors":["` + canarySession + `"]}`})
 				o := w.relayOne(SecretNamed(oktaSecret), time.Minute)
-				if o.Verdict != Failed || o.Error.Stage != AtConfig || o.Error.Retryable != wants.retryable || !strings.Contains(o.Error.Message, wants.text) {
+				if o.Outcome != Failed || o.Error.Stage != AtConfig || o.Error.Retryable != wants.retryable || !strings.Contains(o.Error.Message, wants.text) {
 					t.Errorf("got %s, want failed at the config, retryable %t, and %q", encoded(t, o), wants.retryable, wants.text)
 				}
 				if strings.Contains(encoded(t, o), canarySession) || !w.holds("1111", `{"api_token":"old"}`) {

@@ -13,16 +13,16 @@ import (
 // withoutCredential sees to a config's flag where no credential came to be
 // stored: to turn a sync off must always work, and a binding that follows its
 // source turns it off when that is deleted.
-func (e *Engine) withoutCredential(ctx context.Context, b Binding, o Outcome) Outcome {
+func (e *Engine) withoutCredential(ctx context.Context, b Binding, o Result) Result {
 	switch {
 	case o.Error == nil, o.Error.Stage == AtBinding, o.Error.Stage == AtConfig: // not known to be the binding's config
 		return o
-	case o.Error.Stage == AtPatch && o.Verdict == Failed: // another PATCH would fail as well
+	case o.Error.Stage == AtPatch && o.Outcome == Failed: // another PATCH would fail as well
 		return o
 	case b.Enabled == Off && (o.Enabled == nil || *o.Enabled):
 		return e.switchOff(ctx, b, o)
 	case b.Enabled == Follow && o.Error.Stage == AtSource && e.Sources.deleted(ctx, b.source(), o.Error.cause):
-		o.Verdict, o.Error = Updated, nil
+		o.Outcome, o.Error = Updated, nil
 		return e.switchOff(ctx, b, o)
 	default:
 		return o
@@ -30,7 +30,7 @@ func (e *Engine) withoutCredential(ctx context.Context, b Binding, o Outcome) Ou
 }
 
 // switchOff sends the flag alone.
-func (e *Engine) switchOff(ctx context.Context, b Binding, o Outcome) Outcome {
+func (e *Engine) switchOff(ctx context.Context, b Binding, o Result) Result {
 	o, err := e.patch(ctx, b, o, nil, aws.Bool(false))
 	if err != nil {
 		return o.failed(AtPatch, err)
@@ -56,5 +56,5 @@ func (s Sources) deleted(ctx context.Context, source Source, cause error) bool {
 
 // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html
 func (s Sources) describe(ctx context.Context, source Source) (*secretsmanager.DescribeSecretOutput, error) {
-	return s.Secrets.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: aws.String(source.id())}, inRegionOf(source))
+	return s.SecretsManager.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: aws.String(source.id())}, inRegionOf(source))
 }

@@ -20,7 +20,7 @@ const offAlone = `{"data":{"attributes":{"enabled":false,"integration_type":"OKT
 
 // removeForGood deletes the secret so that it cannot be restored.
 func (w *world) removeForGood() {
-	_, err := w.engine.Sources.Secrets.DeleteSecret(w.Context(), &secretsmanager.DeleteSecretInput{
+	_, err := w.engine.Sources.SecretsManager.DeleteSecret(w.Context(), &secretsmanager.DeleteSecretInput{
 		SecretId: aws.String(oktaSecret), ForceDeleteWithoutRecovery: aws.Bool(true),
 	})
 	if err != nil {
@@ -30,7 +30,7 @@ func (w *world) removeForGood() {
 
 // asked relays as a request has it, and looks for what may not be in the
 // outcome.
-func (w *world) asked(request Request) Outcome {
+func (w *world) asked(request Request) Result {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), time.Minute)
 	defer cancel()
@@ -47,7 +47,7 @@ func (w *world) asked(request Request) Outcome {
 var noCredential = []struct {
 	name  string
 	given func(*world)
-	want  Verdict
+	want  Outcome
 	stage Stage
 	sent  int // how often the credential is, in vain
 }{
@@ -81,11 +81,11 @@ func TestSwitchOff(t *testing.T) {
 	for _, c := range noCredential {
 		for wish, ask := range map[string]func(*world) Request{
 			"a binding's wish": func(w *world) Request {
-				w.policy(Secret, Off, true)
+				w.policy(KindSecret, Off, true)
 				return Request{Source: SecretNamed(oktaSecret)}
 			},
 			"a caller's wish": func(w *world) Request {
-				w.policy(Secret, On, true)
+				w.policy(KindSecret, On, true)
 				return Request{Source: SecretNamed(oktaSecret), Enabled: Off}
 			},
 		} {
@@ -95,7 +95,7 @@ func TestSwitchOff(t *testing.T) {
 					request := ask(w)
 					c.given(w)
 					o := w.asked(request)
-					if o.Verdict != c.want || o.Error == nil || o.Error.Stage != c.stage {
+					if o.Outcome != c.want || o.Error == nil || o.Error.Stage != c.stage {
 						t.Errorf("got %s, want %s at %s", encoded(t, o), c.want, c.stage)
 					}
 					w.isOff(o)
@@ -110,7 +110,7 @@ func TestSwitchOff(t *testing.T) {
 }
 
 // isOff checks that the config is, and holds what it held.
-func (w *world) isOff(o Outcome) {
+func (w *world) isOff(o Result) {
 	w.Helper()
 	if config, _ := w.datadog.Config("1111"); config.Enabled || o.Enabled == nil || *o.Enabled {
 		w.Errorf("the config's flag is %t, and the outcome %s; want both to be off", config.Enabled, encoded(w, o))
@@ -126,27 +126,27 @@ func TestLeftAlone(t *testing.T) {
 	for _, c := range noCredential {
 		for name, ask := range map[string]func(*world) Request{
 			"keep": func(w *world) Request {
-				w.policy(Secret, Keep, true)
+				w.policy(KindSecret, Keep, true)
 				return Request{Source: SecretNamed(oktaSecret)}
 			},
 			"on": func(w *world) Request {
-				w.policy(Secret, On, true)
+				w.policy(KindSecret, On, true)
 				return Request{Source: SecretNamed(oktaSecret)}
 			},
 			"a caller who wants it on": func(w *world) Request {
-				w.policy(Secret, Off, true)
+				w.policy(KindSecret, Off, true)
 				return Request{Source: SecretNamed(oktaSecret), Enabled: On}
 			},
 			"a dry run": func(w *world) Request {
-				w.policy(Secret, Off, true)
+				w.policy(KindSecret, Off, true)
 				return Request{Source: SecretNamed(oktaSecret), DryRun: true}
 			},
 			"a dry run for a caller who wants it off": func(w *world) Request {
-				w.policy(Secret, Follow, true)
+				w.policy(KindSecret, Follow, true)
 				return Request{Source: SecretNamed(oktaSecret), Enabled: Off, DryRun: true}
 			},
 			"a dry run of one that follows": func(w *world) Request {
-				w.policy(Secret, Follow, true)
+				w.policy(KindSecret, Follow, true)
 				return Request{Source: SecretNamed(oktaSecret), DryRun: true}
 			},
 		} {
@@ -159,7 +159,7 @@ func TestLeftAlone(t *testing.T) {
 					sent, want := w.patches(), c.sent
 					if request.DryRun {
 						want = 0
-					} else if o.Verdict != c.want {
+					} else if o.Outcome != c.want {
 						t.Errorf("got %s, want %s", encoded(t, o), c.want)
 					}
 					if config, _ := w.datadog.Config("1111"); !config.Enabled || len(sent) != want || slices.Contains(sent, offAlone) {
@@ -178,7 +178,7 @@ func TestSwitchOffOnlyItsOwn(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		given   func(*world)
-		want    Verdict
+		want    Outcome
 		stage   Stage
 		patches int
 	}{
@@ -191,23 +191,23 @@ func TestSwitchOffOnlyItsOwn(t *testing.T) {
 		{"of somebody else", func(w *world) {
 			w.line.failing(always("get", 1, answer(http.StatusOK, `{"data":{"id":"2222","attributes":{}}}`)))
 		}, Failed, AtConfig, 0},
-		{"of a binding that does not parse", func(w *world) { w.policy(Secret, "never", true) }, Failed, AtBinding, 0},
+		{"of a binding that does not parse", func(w *world) { w.policy(KindSecret, "never", true) }, Failed, AtBinding, 0},
 		{"of a binding of another secret", func(w *world) {
 			w.aws.PutParameter("/credential-relay/secrets/"+oktaSecret+"/1111", "String",
 				`{"integration_type":"OKTA","enabled":"off","secret_arn":"`+ourSecrets+oktaSecret+`-GhIjKl"}`)
 		}, Ignored, AtBinding, 0},
 	} {
-		for _, policy := range []Policy{Off, Follow} {
+		for _, policy := range []EnabledMode{Off, Follow} {
 			for credential, given := range map[string]func(*world){"there": func(*world) {}, "deleted": gone} {
 				t.Run(c.name+"/"+string(policy)+"/"+credential, func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						w := bound(t)
-						w.policy(Secret, policy, true)
+						w.policy(KindSecret, policy, true)
 						given(w)
 						c.given(w)
 						source, _ := SecretAt(w.aws.SecretARN(oktaSecret))
 						o := w.asked(Request{Source: source})
-						if o.Verdict != c.want || o.Error == nil || o.Error.Stage != c.stage {
+						if o.Outcome != c.want || o.Error == nil || o.Error.Stage != c.stage {
 							t.Errorf("got %s, want %s at %s", encoded(t, o), c.want, c.stage)
 						}
 						if sent := w.patches(); len(sent) != c.patches {
@@ -224,7 +224,7 @@ func TestSwitchOffOnlyItsOwn(t *testing.T) {
 func TestSwitchOffInVain(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		policy Policy
+		policy EnabledMode
 		given  func(*world)
 		sent   int
 	}{
@@ -235,11 +235,11 @@ func TestSwitchOffInVain(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := bound(t)
-				w.policy(Secret, c.policy, true)
+				w.policy(KindSecret, c.policy, true)
 				c.given(w)
 				w.datadog.ScriptForever(datadogsim.Patch, datadogsim.Answer{Status: http.StatusConflict})
 				o := w.asked(Request{Source: SecretNamed(oktaSecret)})
-				if o.Verdict != Failed || o.Error.Stage != AtPatch {
+				if o.Outcome != Failed || o.Error.Stage != AtPatch {
 					t.Errorf("got %s, want failed at %s", encoded(t, o), AtPatch)
 				}
 				if sent := w.patches(); len(sent) != c.sent {
@@ -254,9 +254,9 @@ func TestSwitchOffInVain(t *testing.T) {
 // as if it had been brought up to date.
 func TestSwitchedOffAlready(t *testing.T) {
 	w := bound(t)
-	w.policy(Secret, Off, false)
+	w.policy(KindSecret, Off, false)
 	w.refuse(canary)
-	if o := w.asked(Request{Source: SecretNamed(oktaSecret)}); o.Verdict != Rejected || len(w.patches()) != 0 {
+	if o := w.asked(Request{Source: SecretNamed(oktaSecret)}); o.Outcome != Rejected || len(w.patches()) != 0 {
 		t.Errorf("got %s and the PATCHes %q, want rejected and none", encoded(t, o), w.patches())
 	}
 }
@@ -277,34 +277,34 @@ func TestFollow(t *testing.T) {
 		given func(*world)
 		off   bool
 	}{
-		{"marked for deletion", Secret, marked, true},
-		{"deleted", Secret, (*world).removeForGood, true},
-		{"a parameter deleted", Parameter, func(w *world) { w.remove(Parameter) }, true},
-		{"its config not to be read", Secret, func(w *world) {
+		{"marked for deletion", KindSecret, marked, true},
+		{"deleted", KindSecret, (*world).removeForGood, true},
+		{"a parameter deleted", KindParameter, func(w *world) { w.remove(KindParameter) }, true},
+		{"its config not to be read", KindSecret, func(w *world) {
 			marked(w)
 			w.line.failing(always("get", 1, answer(http.StatusForbidden, "")))
 		}, true},
 
-		{"without a value", Secret, func(w *world) { w.removeForGood(); w.createEmpty() }, false},
-		{"no permission to read", Secret, reading(awsFault(400, "AccessDeniedException")), false},
-		{"throttling", Secret, reading(awsFault(400, "ThrottlingException")), false},
-		{"a key that cannot decrypt", Secret, reading(awsFault(400, "DecryptionFailure")), false},
-		{"an error of AWS's own", Secret, reading(awsFault(500, "InternalServiceError")), false},
-		{"no answer", Secret, reading(hang), false},
-		{"garbage", Secret, reading(answer(http.StatusOK, "]"+canary)), false},
-		{"called deleted, and is not", Secret, reading(awsFault(400, "ResourceNotFoundException")), false},
-		{"called marked, and is not", Secret, reading(awsFault(400, "InvalidRequestException")), false},
-		{"marked, and no permission to ask", Secret, describing(awsFault(400, "AccessDeniedException"), marked), false},
-		{"marked, and throttled", Secret, describing(awsFault(400, "ThrottlingException"), marked), false},
-		{"marked, and garbage", Secret, describing(answer(http.StatusOK, "]"), marked), false},
-		{"marked, and somebody else's JSON", Secret, describing(answer(http.StatusOK, `{"status":"ok"}`), marked), false},
-		{"a key that is missing", Secret, func(w *world) { w.aws.PutSecret(oktaSecret, `{"token":"`+canary+`"}`) }, false},
-		{"refused", Secret, func(w *world) { w.refuse(canary) }, false},
-		{"a parameter without permission", Parameter, func(w *world) { w.line.failing(always("GetParameter", 1, awsFault(400, "AccessDeniedException"))) }, false},
-		{"a parameter that is throttled", Parameter, func(w *world) { w.line.failing(always("GetParameter", 1, awsFault(400, "ThrottlingException"))) }, false},
-		{"a parameter of which a version is not found", Parameter, func(w *world) { w.line.failing(always("GetParameter", 1, awsFault(400, "ParameterVersionNotFound"))) }, false},
-		{"a parameter that is a list", Parameter, func(w *world) {
-			w.remove(Parameter)
+		{"without a value", KindSecret, func(w *world) { w.removeForGood(); w.createEmpty() }, false},
+		{"no permission to read", KindSecret, reading(awsFault(400, "AccessDeniedException")), false},
+		{"throttling", KindSecret, reading(awsFault(400, "ThrottlingException")), false},
+		{"a key that cannot decrypt", KindSecret, reading(awsFault(400, "DecryptionFailure")), false},
+		{"an error of AWS's own", KindSecret, reading(awsFault(500, "InternalServiceError")), false},
+		{"no answer", KindSecret, reading(hang), false},
+		{"garbage", KindSecret, reading(answer(http.StatusOK, "]"+canary)), false},
+		{"called deleted, and is not", KindSecret, reading(awsFault(400, "ResourceNotFoundException")), false},
+		{"called marked, and is not", KindSecret, reading(awsFault(400, "InvalidRequestException")), false},
+		{"marked, and no permission to ask", KindSecret, describing(awsFault(400, "AccessDeniedException"), marked), false},
+		{"marked, and throttled", KindSecret, describing(awsFault(400, "ThrottlingException"), marked), false},
+		{"marked, and garbage", KindSecret, describing(answer(http.StatusOK, "]"), marked), false},
+		{"marked, and somebody else's JSON", KindSecret, describing(answer(http.StatusOK, `{"status":"ok"}`), marked), false},
+		{"a key that is missing", KindSecret, func(w *world) { w.aws.PutSecret(oktaSecret, `{"token":"`+canary+`"}`) }, false},
+		{"refused", KindSecret, func(w *world) { w.refuse(canary) }, false},
+		{"a parameter without permission", KindParameter, func(w *world) { w.line.failing(always("GetParameter", 1, awsFault(400, "AccessDeniedException"))) }, false},
+		{"a parameter that is throttled", KindParameter, func(w *world) { w.line.failing(always("GetParameter", 1, awsFault(400, "ThrottlingException"))) }, false},
+		{"a parameter of which a version is not found", KindParameter, func(w *world) { w.line.failing(always("GetParameter", 1, awsFault(400, "ParameterVersionNotFound"))) }, false},
+		{"a parameter that is a list", KindParameter, func(w *world) {
+			w.remove(KindParameter)
 			w.aws.PutParameter("/"+oktaSecret, "StringList", canary)
 		}, false},
 	} {
@@ -314,13 +314,13 @@ func TestFollow(t *testing.T) {
 				w.policy(c.kind, Follow, true)
 				c.given(w)
 				source := SecretNamed(oktaSecret)
-				if c.kind == Parameter {
+				if c.kind == KindParameter {
 					source = ParameterNamed(oktaSecret)
 				}
 				for range 2 { // what is off stays off, and what is not is not at the second look
 					o := w.asked(Request{Source: source})
 					if c.off {
-						if o.Verdict != Updated || o.Error != nil {
+						if o.Outcome != Updated || o.Error != nil {
 							t.Errorf("got %s, want updated", encoded(t, o))
 						}
 						w.isOff(o)
@@ -344,7 +344,7 @@ func TestFollow(t *testing.T) {
 // another one of its name, with the credential in the same PATCH.
 func TestFollowBack(t *testing.T) {
 	restore := func(w *world) {
-		if _, err := w.engine.Sources.Secrets.RestoreSecret(w.Context(), &secretsmanager.RestoreSecretInput{SecretId: aws.String(oktaSecret)}); err != nil {
+		if _, err := w.engine.Sources.SecretsManager.RestoreSecret(w.Context(), &secretsmanager.RestoreSecretInput{SecretId: aws.String(oktaSecret)}); err != nil {
 			w.Error(err)
 		}
 	}
@@ -352,23 +352,23 @@ func TestFollowBack(t *testing.T) {
 		"restored": restore,
 		"another one": func(w *world) {
 			w.removeForGood()
-			w.provide(Secret, canary)
+			w.provide(KindSecret, canary)
 		},
 	} {
-		for by, look := range map[string]func(*world) Outcome{
-			"relay":     func(w *world) Outcome { return w.asked(Request{Source: SecretNamed(oktaSecret)}) },
+		for by, look := range map[string]func(*world) Result{
+			"relay":     func(w *world) Result { return w.asked(Request{Source: SecretNamed(oktaSecret)}) },
 			"reconcile": (*world).reconcileOne,
 		} {
 			t.Run(name+"/"+by, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					w := settled(t, Secret)
-					w.policy(Secret, Follow, true)
+					w := settled(t, KindSecret)
+					w.policy(KindSecret, Follow, true)
 					w.aws.DeleteSecret(oktaSecret)
 					w.isOff(look(w))
 					time.Sleep(time.Hour)
 					again(w)
 					o := look(w)
-					if config, _ := w.datadog.Config("1111"); o.Verdict != Updated || !config.Enabled || !w.holds("1111", `{"api_token":"`+canary+`"}`) {
+					if config, _ := w.datadog.Config("1111"); o.Outcome != Updated || !config.Enabled || !w.holds("1111", `{"api_token":"`+canary+`"}`) {
 						t.Errorf("got %s, want updated, on, and with the credential", encoded(t, o))
 					}
 					sent := w.patches()
@@ -390,11 +390,11 @@ func TestFollowThePin(t *testing.T) {
 	w.removeForGood()
 	w.aws.PutSecret(oktaSecret, `{"api_token":"another"}`)
 	another, _ := SecretAt(w.aws.SecretARN(oktaSecret))
-	if o := w.asked(Request{Source: another}); o.Verdict != Ignored || len(w.patches()) != 0 {
+	if o := w.asked(Request{Source: another}); o.Outcome != Ignored || len(w.patches()) != 0 {
 		t.Errorf("got %s and the PATCHes %q, want ignored and none", encoded(t, o), w.patches())
 	}
 	o := w.asked(Request{ConfigID: "1111"})
-	if o.Verdict != Updated {
+	if o.Outcome != Updated {
 		t.Errorf("got %s, want updated", encoded(t, o))
 	}
 	w.isOff(o)

@@ -17,7 +17,7 @@ import (
 type options struct {
 	integrationType datadog.IntegrationType
 	secrets         map[string]string
-	enabled         Policy
+	enabled         EnabledMode
 	secretARN       string
 }
 
@@ -70,19 +70,19 @@ func isFullSecretARN(id string) bool {
 	return ok && isFull(name)
 }
 
-// Policy is what a relay does to a config's `enabled`.
-type Policy string
+// EnabledMode is what a relay does to a config's `enabled`.
+type EnabledMode string
 
 // The policies of a binding.
 const (
-	Keep   Policy = "keep"   // never sends it
-	On     Policy = "on"     // asserts true
-	Off    Policy = "off"    // asserts false
-	Follow Policy = "follow" // on once a valid credential is delivered, off when the source is deleted
+	Keep   EnabledMode = "keep"   // never sends it
+	On     EnabledMode = "on"     // asserts true
+	Off    EnabledMode = "off"    // asserts false
+	Follow EnabledMode = "follow" // on once a valid credential is delivered, off when the source is deleted
 )
 
 // assertion is the `enabled` to send together with a credential; nil for none.
-func (p Policy) assertion() *bool {
+func (p EnabledMode) assertion() *bool {
 	switch p {
 	case On, Follow:
 		return aws.Bool(true)
@@ -93,4 +93,4 @@ func (p Policy) assertion() *bool {
 	}
 }
 
-func (p Policy) known() bool { return p == Keep || p == On || p == Off || p == Follow }
+func (p EnabledMode) known() bool { return p == Keep || p == On || p == Off || p == Follow }

@@ -27,24 +27,24 @@ const leastTime = 2 * time.Second
 // it got to, and how many were left when time ran out; when the bindings cannot
 // be listed, one outcome, of no config. The order is another each time, so that
 // the same ones are not always last.
-func (e *Engine) Reconcile(ctx context.Context) (outcomes []Outcome, left int) {
-	defer recovered(func(err error) { outcomes = []Outcome{Outcome{}.failed(AtBinding, err)} })
+func (e *Engine) Reconcile(ctx context.Context) (outcomes []Result, left int) {
+	defer recovered(func(err error) { outcomes = []Result{Result{}.failed(AtBinding, err)} })
 	bindings, err := e.allBindings(ctx)
 	if err != nil {
-		return []Outcome{Outcome{}.failed(AtBinding, err)}, 0
+		return []Result{Result{}.failed(AtBinding, err)}, 0
 	}
 	rand.Shuffle(len(bindings), func(i, j int) { bindings[i], bindings[j] = bindings[j], bindings[i] })
 	configOf := e.configs(ctx)
 	var skipped atomic.Int64
-	outcomes = sideBySide(ctx, bindings, func(ctx context.Context, _ int, b Binding) Outcome {
+	outcomes = sideBySide(ctx, bindings, func(ctx context.Context, _ int, b Binding) Result {
 		if outOfTime(ctx) {
 			skipped.Add(1)
-			return Outcome{}
+			return Result{}
 		}
 		return e.reconcile(ctx, b, configOf)
 	})
-	outcomes = slices.DeleteFunc(outcomes, func(o Outcome) bool { return o.Verdict == "" })
-	slices.SortFunc(outcomes, func(a, b Outcome) int {
+	outcomes = slices.DeleteFunc(outcomes, func(o Result) bool { return o.Outcome == "" })
+	slices.SortFunc(outcomes, func(a, b Result) int {
 		return cmp.Or(strings.Compare(a.Source, b.Source), strings.Compare(string(a.ConfigID), string(b.ConfigID)))
 	})
 	return outcomes, int(skipped.Load())
@@ -93,7 +93,7 @@ func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(ctx, time.Until(deadline)/2)
 }
 
-func (e *Engine) reconcile(ctx context.Context, b Binding, configOf configReader) Outcome {
+func (e *Engine) reconcile(ctx context.Context, b Binding, configOf configReader) Result {
 	source := b.source()
 	if unfit := b.unfit(source); unfit != nil {
 		return *unfit
@@ -116,10 +116,10 @@ func (e *Engine) reconcile(ctx context.Context, b Binding, configOf configReader
 	o.VersionID = change.version
 	switch {
 	case change.deleted && b.Enabled == Follow && config != nil && !config.Enabled:
-		o.Verdict = Unchanged
+		o.Outcome = Unchanged
 		return o
 	case change.deleted && b.Enabled == Follow:
-		o.Verdict = Updated
+		o.Outcome = Updated
 		return e.switchOff(ctx, b, o).lacking(b, config, change)
 	case change.deleted:
 		return e.withoutCredential(ctx, b, o.failed(AtSource, errDeleted))
@@ -133,9 +133,9 @@ func (e *Engine) reconcile(ctx context.Context, b Binding, configOf configReader
 // have lacked. Of a change that has been brought there now, it must be certain:
 // where nothing tells, the same one is brought time and again, and would seem to
 // have taken longer each time.
-func (o Outcome) lacking(b Binding, config *datadog.IntegrationConfig, last change) Outcome {
+func (o Result) lacking(b Binding, config *datadog.IntegrationConfig, last change) Result {
 	certain := config != nil && !config.ModifiedAt.IsZero() && !b.inAzure
-	if o.Verdict == Updated && !certain || config != nil && !b.outdated(config, last) {
+	if o.Outcome == Updated && !certain || config != nil && !b.outdated(config, last) {
 		return o
 	}
 	o.ChangedAt = last.at
@@ -149,7 +149,7 @@ var (
 
 // standing is the verdict on a config that holds the current credential: to
 // send that once more would change nothing.
-func (o Outcome) standing(b Binding) Outcome {
+func (o Result) standing(b Binding) Result {
 	switch o.State {
 	case datadog.Invalid:
 		if b.inAzure {
@@ -157,7 +157,7 @@ func (o Outcome) standing(b Binding) Outcome {
 		}
 		return o.ended(Invalid, AtConfirm, errStaysInvalid)
 	case datadog.Valid, "": // or Datadog does not say
-		o.Verdict = Unchanged
+		o.Outcome = Unchanged
 		return o
 	default:
 		return o.unconfirmed(errNotYet)
@@ -185,7 +185,7 @@ type change struct {
 // lastChange asks for a source's last change without reading its value.
 func (s Sources) lastChange(ctx context.Context, source Source) (change, error) {
 	defer timed(ctx, AtSource)()
-	if source.Kind == Parameter {
+	if source.Kind == KindParameter {
 		return s.lastParameterChange(ctx, source)
 	}
 	found, err := s.describe(ctx, source)
@@ -197,12 +197,12 @@ func (s Sources) lastChange(ctx context.Context, source Source) (change, error) 
 	}
 	last := change{at: aws.ToTime(found.LastChangedDate), deleted: found.DeletedDate != nil}
 	for version, labels := range found.VersionIdsToStages {
-		if slices.Contains(labels, current) {
+		if slices.Contains(labels, LabelCurrent) {
 			last.version = version
 		}
 	}
 	if last.version == "" && !last.deleted {
-		return change{}, errors.New("the answer names no version labelled " + current)
+		return change{}, errors.New("the answer names no version labelled " + LabelCurrent)
 	}
 	return last, nil
 }
@@ -210,7 +210,7 @@ func (s Sources) lastChange(ctx context.Context, source Source) (change, error) 
 // Without decryption the answer holds a secure parameter's value encrypted.
 // https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParameter.html
 func (s Sources) lastParameterChange(ctx context.Context, source Source) (change, error) {
-	found, err := s.Parameters.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(source.Name), WithDecryption: aws.Bool(false)})
+	found, err := s.ParameterStore.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(source.Name), WithDecryption: aws.Bool(false)})
 	if err != nil {
 		if s.deleted(ctx, source, err) {
 			return change{deleted: true}, nil

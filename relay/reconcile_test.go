@@ -30,7 +30,7 @@ func settled(t testing.TB, kind Kind) *world {
 
 // provide gives the source of a kind this token.
 func (w *world) provide(kind Kind, token string) {
-	if kind == Parameter {
+	if kind == KindParameter {
 		w.aws.PutParameter("/"+oktaSecret, "SecureString", `{"api_token":"`+token+`"}`)
 		return
 	}
@@ -39,18 +39,18 @@ func (w *world) provide(kind Kind, token string) {
 
 // remove deletes the source of a kind, a secret so that it can be restored.
 func (w *world) remove(kind Kind) {
-	if kind == Secret {
+	if kind == KindSecret {
 		w.aws.DeleteSecret(oktaSecret)
 		return
 	}
-	if _, err := w.engine.Sources.Parameters.DeleteParameter(w.Context(), &ssm.DeleteParameterInput{Name: aws.String("/" + oktaSecret)}); err != nil {
+	if _, err := w.engine.Sources.ParameterStore.DeleteParameter(w.Context(), &ssm.DeleteParameterInput{Name: aws.String("/" + oktaSecret)}); err != nil {
 		w.Error(err)
 	}
 }
 
 // policy has the binding of a kind's source want something of `enabled`, which
 // is something already.
-func (w *world) policy(kind Kind, policy Policy, enabled bool) {
+func (w *world) policy(kind Kind, policy EnabledMode, enabled bool) {
 	w.aws.PutParameter("/credential-relay/"+string(kind)+"s/"+oktaSecret+"/1111", "String", `{"integration_type":"OKTA","enabled":"`+string(policy)+`"}`)
 	w.config("1111", func(config *datadogsim.Config) { config.Enabled = enabled })
 }
@@ -99,7 +99,7 @@ func (w *world) hides(output string) {
 
 // reconcile reconciles within a time, and looks for what may not be in the
 // outcomes.
-func (w *world) reconcile(within time.Duration) (outcomes []Outcome, left int) {
+func (w *world) reconcile(within time.Duration) (outcomes []Result, left int) {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), within)
 	defer cancel()
@@ -113,7 +113,7 @@ func (w *world) reconcile(within time.Duration) (outcomes []Outcome, left int) {
 }
 
 // reconcileOne is reconcile where there is one binding.
-func (w *world) reconcileOne() Outcome {
+func (w *world) reconcileOne() Result {
 	w.Helper()
 	outcomes, left := w.reconcile(time.Minute)
 	if len(outcomes) != 1 || left != 0 {
@@ -150,7 +150,7 @@ func only(end string, fail fault) fault {
 }
 
 // describing is the call that tells of a source's last change.
-var describing = map[Kind]string{Secret: "DescribeSecret", Parameter: "GetParameter"}
+var describing = map[Kind]string{KindSecret: "DescribeSecret", KindParameter: "GetParameter"}
 
 // TestReconcile has one binding, of a secret or of a parameter, and all that a
 // run may find.
@@ -160,10 +160,10 @@ func TestReconcile(t *testing.T) {
 			w.config("1111", func(config *datadogsim.Config) { config.State = state })
 		}
 	}
-	wanting := func(policy Policy, enabled bool) func(*world, Kind) {
+	wanting := func(policy EnabledMode, enabled bool) func(*world, Kind) {
 		return func(w *world, kind Kind) { w.policy(kind, policy, enabled) }
 	}
-	deleted := func(policy Policy, enabled bool) func(*world, Kind) {
+	deleted := func(policy EnabledMode, enabled bool) func(*world, Kind) {
 		return func(w *world, kind Kind) {
 			w.policy(kind, policy, enabled)
 			w.remove(kind)
@@ -179,7 +179,7 @@ func TestReconcile(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		given   func(*world, Kind)
-		want    Verdict
+		want    Outcome
 		stage   Stage // of the error
 		patches int
 		enabled bool // afterwards
@@ -266,7 +266,7 @@ func TestReconcile(t *testing.T) {
 			w.refuse("-bad")
 		}, want: Rejected, stage: AtValidate, enabled: true},
 	} {
-		for _, kind := range []Kind{Secret, Parameter} {
+		for _, kind := range []Kind{KindSecret, KindParameter} {
 			t.Run(string(kind)+"/"+c.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w := settled(t, kind)
@@ -274,7 +274,7 @@ func TestReconcile(t *testing.T) {
 						c.given(w, kind)
 					}
 					o := w.reconcileOne()
-					if o.Verdict != c.want || (o.Error == nil) != (c.stage == "") {
+					if o.Outcome != c.want || (o.Error == nil) != (c.stage == "") {
 						t.Fatalf("got %s, want %s", encoded(t, o), c.want)
 					}
 					if o.Error != nil && (o.Error.Stage != c.stage || !strings.Contains(o.Error.Message, c.detail)) {
@@ -283,14 +283,14 @@ func TestReconcile(t *testing.T) {
 					if config, ok := w.datadog.Config("1111"); ok && (config.Patches != c.patches || config.Enabled != c.enabled) {
 						t.Errorf("got %d PATCHes and enabled %t, want %d and %t", config.Patches, config.Enabled, c.patches, c.enabled)
 					}
-					if o.Verdict == Updated && c.enabled && !w.holds("1111", `{"api_token":"`+canary+`"}`) {
+					if o.Outcome == Updated && c.enabled && !w.holds("1111", `{"api_token":"`+canary+`"}`) {
 						t.Error("Datadog does not hold the credential")
 					}
-					if o.Verdict != Unchanged && o.Verdict != Updated {
+					if o.Outcome != Unchanged && o.Outcome != Updated {
 						return
 					}
 					w.line.failing(nil)
-					if o = w.reconcileOne(); o.Verdict != Unchanged {
+					if o = w.reconcileOne(); o.Outcome != Unchanged {
 						t.Errorf("once more: got %s, want unchanged", encoded(t, o))
 					}
 				})
@@ -302,8 +302,8 @@ func TestReconcile(t *testing.T) {
 // TestReconcileReadsNoValue when there is nothing to do.
 func TestReconcileReadsNoValue(t *testing.T) {
 	for kind, want := range map[Kind][]call{
-		Secret:    {{"GetParametersByPath", 1}, {"GetParametersByPath", 2}, {"DescribeSecret", 1}, {"list", 1}},
-		Parameter: {{"GetParametersByPath", 1}, {"GetParametersByPath", 2}, {"GetParameter", 1}, {"list", 1}},
+		KindSecret:    {{"GetParametersByPath", 1}, {"GetParametersByPath", 2}, {"DescribeSecret", 1}, {"list", 1}},
+		KindParameter: {{"GetParametersByPath", 1}, {"GetParametersByPath", 2}, {"GetParameter", 1}, {"list", 1}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := settled(t, kind)
@@ -315,7 +315,7 @@ func TestReconcileReadsNoValue(t *testing.T) {
 				request.Body = io.NopCloser(strings.NewReader(body))
 				return serve(), nil
 			}))
-			if o := w.reconcileOne(); o.Verdict != Unchanged || o.VersionID == "" || o.State != "valid" || o.Enabled == nil || !*o.Enabled {
+			if o := w.reconcileOne(); o.Outcome != Unchanged || o.VersionID == "" || o.State != "valid" || o.Enabled == nil || !*o.Enabled {
 				t.Errorf("got %s, want unchanged, with version, state and flag", encoded(t, o))
 			}
 			if got := w.served(); !slices.Equal(got, want) {
@@ -334,7 +334,7 @@ func TestReconcileFindsNoValue(t *testing.T) {
 		w.bind("secrets/"+oktaSecret, "1111", okta)
 		w.touch("1111")
 		o := w.reconcileOne()
-		if o.Verdict != Failed || o.Error.Stage != AtSource || len(w.patches()) != 0 {
+		if o.Outcome != Failed || o.Error.Stage != AtSource || len(w.patches()) != 0 {
 			t.Errorf("got %s, want failed at %s", encoded(t, o), AtSource)
 		}
 	})
@@ -342,7 +342,7 @@ func TestReconcileFindsNoValue(t *testing.T) {
 
 // createEmpty makes a secret that has yet to get its first version.
 func (w *world) createEmpty() {
-	if _, err := w.engine.Sources.Secrets.CreateSecret(w.Context(), &secretsmanager.CreateSecretInput{Name: aws.String(oktaSecret)}); err != nil {
+	if _, err := w.engine.Sources.SecretsManager.CreateSecret(w.Context(), &secretsmanager.CreateSecretInput{Name: aws.String(oktaSecret)}); err != nil {
 		w.Error(err)
 	}
 }
@@ -351,10 +351,10 @@ func (w *world) createEmpty() {
 // alone: to send it once more would change nothing. A new version is sent.
 func TestReconcileInvalid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := settled(t, Secret)
+		w := settled(t, KindSecret)
 		w.config("1111", func(config *datadogsim.Config) { config.State = "invalid" })
 		for range 10 {
-			if o := w.reconcileOne(); o.Verdict != Invalid || o.Error.Message != errStaysInvalid.Error() {
+			if o := w.reconcileOne(); o.Outcome != Invalid || o.Error.Message != errStaysInvalid.Error() {
 				t.Errorf("got %s, want invalid", encoded(t, o))
 			}
 			time.Sleep(time.Hour)
@@ -362,8 +362,8 @@ func TestReconcileInvalid(t *testing.T) {
 		if w.reads() != 0 || len(w.patches()) != 0 {
 			t.Errorf("got %d reads and the PATCHes %q, want none", w.reads(), w.patches())
 		}
-		w.provide(Secret, canary+"-new")
-		if o := w.reconcileOne(); o.Verdict != Updated || !w.holds("1111", `{"api_token":"`+canary+`-new"}`) {
+		w.provide(KindSecret, canary+"-new")
+		if o := w.reconcileOne(); o.Outcome != Updated || !w.holds("1111", `{"api_token":"`+canary+`-new"}`) {
 			t.Errorf("got %s, want the new version delivered", encoded(t, o))
 		}
 	})
@@ -372,7 +372,7 @@ func TestReconcileInvalid(t *testing.T) {
 // TestReconcileTellsConfigsByID however their letters are written.
 func TestReconcileTellsConfigsByID(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := settled(t, Secret)
+		w := settled(t, KindSecret)
 		w.bind("secrets/"+oktaSecret, "ABCD", okta)
 		w.touch("ABCD")
 		w.line.failing(func(c call) fault {
@@ -382,7 +382,7 @@ func TestReconcileTellsConfigsByID(t *testing.T) {
 			}, answer(http.StatusNotFound, ""))
 		})
 		outcomes, _ := w.reconcile(time.Minute)
-		if len(outcomes) != 2 || outcomes[0].Verdict != Unchanged || outcomes[1].Verdict != Unchanged {
+		if len(outcomes) != 2 || outcomes[0].Outcome != Unchanged || outcomes[1].Outcome != Unchanged {
 			t.Errorf("got %s, want two unchanged", encoded(t, outcomes))
 		}
 	})
@@ -392,7 +392,7 @@ func TestReconcileTellsConfigsByID(t *testing.T) {
 // nothing left to do.
 func many(t testing.TB, secrets, parameters int) *world {
 	w := newWorld(t)
-	for kind, number := range map[Kind]int{Secret: secrets, Parameter: parameters} {
+	for kind, number := range map[Kind]int{KindSecret: secrets, KindParameter: parameters} {
 		w.provide(kind, canary)
 		for i := range number {
 			id := fmt.Sprintf("%s-%02d", kind, i)
@@ -421,7 +421,7 @@ func TestReconcileMany(t *testing.T) {
 			case "parameter-11":
 				want = Failed
 			}
-			if o.Verdict != want {
+			if o.Outcome != want {
 				t.Errorf("got %s, want %s", encoded(t, o), want)
 			}
 			seen[string(o.ConfigID)] = true
@@ -429,7 +429,7 @@ func TestReconcileMany(t *testing.T) {
 		if len(seen) != 37 {
 			t.Errorf("got outcomes of %d configs, want 37", len(seen))
 		}
-		if sorted := slices.IsSortedFunc(outcomes, func(a, b Outcome) int {
+		if sorted := slices.IsSortedFunc(outcomes, func(a, b Result) int {
 			return strings.Compare(a.Source+" "+string(a.ConfigID), b.Source+" "+string(b.ConfigID))
 		}); !sorted {
 			t.Error("the outcomes are in no order")
@@ -460,7 +460,7 @@ func TestReconcileOutOfTime(t *testing.T) {
 		within       time.Duration
 		fault        func(call) fault
 		begun        int
-		want         Verdict
+		want         Outcome
 		took         time.Duration
 		notEvenBegun bool
 	}{
@@ -483,7 +483,7 @@ func TestReconcileOutOfTime(t *testing.T) {
 					t.Errorf("took %v, want %v", took, c.took)
 				}
 				if c.notEvenBegun {
-					if len(outcomes) != 1 || outcomes[0].Verdict != Failed || outcomes[0].Error.Stage != AtBinding || !outcomes[0].Error.Retryable {
+					if len(outcomes) != 1 || outcomes[0].Outcome != Failed || outcomes[0].Error.Stage != AtBinding || !outcomes[0].Error.Retryable {
 						t.Errorf("got %s, want one retryable failure at %s", encoded(t, outcomes), AtBinding)
 					}
 					return
@@ -492,7 +492,7 @@ func TestReconcileOutOfTime(t *testing.T) {
 					t.Errorf("got %d outcomes and %d left, want %d and %d", len(outcomes), left, c.begun, 40-c.begun)
 				}
 				for _, o := range outcomes {
-					if o.Verdict != c.want || o.Error != nil && !o.Error.Retryable {
+					if o.Outcome != c.want || o.Error != nil && !o.Error.Retryable {
 						t.Errorf("got %s, want %s", encoded(t, o), c.want)
 					}
 				}
@@ -554,9 +554,9 @@ func TestReconcilePanic(t *testing.T) {
 				outcomes, left := w.reconcile(time.Minute)
 				failed := 0
 				for _, o := range outcomes {
-					if o.Verdict == Failed && o.Error.Message == "internal error" {
+					if o.Outcome == Failed && o.Error.Message == "internal error" {
 						failed++
-					} else if o.Verdict != Unchanged {
+					} else if o.Outcome != Unchanged {
 						t.Errorf("got %s, want unchanged", encoded(t, o))
 					}
 				}
@@ -575,19 +575,19 @@ func TestEveryFaultOfReconcile(t *testing.T) {
 	// The first get is the list. Of the relay that follows, TestEveryFault has the rest.
 	calls := []call{{"GetParametersByPath", 1}, {"GetParametersByPath", 2}, {"DescribeSecret", 1}, {"get", 1}, {"get", 2}, {"patch", 1}}
 	eachFault(t, calls, func(t *testing.T, _ call, _ string, which func(call) fault) {
-		w := settled(t, Secret)
+		w := settled(t, KindSecret)
 		time.Sleep(time.Second)
-		w.provide(Secret, canary+"-new")
+		w.provide(KindSecret, canary+"-new")
 		w.line.failing(which)
 		outcomes, _ := w.reconcile(patience)
 		for _, o := range outcomes {
-			if o.Verdict == Unchanged || o.Verdict == Updated && !w.holds("1111", now) {
+			if o.Outcome == Unchanged || o.Outcome == Updated && !w.holds("1111", now) {
 				t.Errorf("got %s, and Datadog does not hold the current credential", encoded(t, o))
 			}
 		}
 		w.line.failing(nil)
 		time.Sleep(longestLimit)
-		if o := w.reconcileOne(); o.Verdict != Updated && o.Verdict != Unchanged || !w.holds("1111", now) {
+		if o := w.reconcileOne(); o.Outcome != Updated && o.Outcome != Unchanged || !w.holds("1111", now) {
 			t.Errorf("after the fault: got %s, want Datadog to hold the current credential", encoded(t, o))
 		}
 	})

@@ -36,26 +36,26 @@ type Request struct {
 	ConfigID datadog.ConfigID
 	All      bool
 
-	DryRun  bool   // go as far as validation, and change nothing
-	Enabled Policy // On or Off instead of each binding's own policy
+	DryRun  bool        // go as far as validation, and change nothing
+	Enabled EnabledMode // On or Off instead of each binding's own policy
 }
 
 // Relay brings every integration config that the request is about up to the
 // current credential of its source, and returns an outcome for each; one that
 // goes wrong does not stop another.
-func (e *Engine) Relay(ctx context.Context, request Request) (outcomes []Outcome) {
+func (e *Engine) Relay(ctx context.Context, request Request) (outcomes []Result) {
 	defer recovered(func(err error) {
-		outcomes = []Outcome{request.outcome().failed(AtBinding, err)}
+		outcomes = []Result{request.outcome().failed(AtBinding, err)}
 	})
 	bindings, err := e.requested(ctx, request)
 	if err != nil {
-		return []Outcome{request.outcome().failed(AtBinding, err)}
+		return []Result{request.outcome().failed(AtBinding, err)}
 	}
 	if len(bindings) == 0 {
-		return []Outcome{request.outcome().ignored()}
+		return []Result{request.outcome().ignored()}
 	}
 	read := e.Sources.readOnce(ctx)
-	return sideBySide(ctx, bindings, func(ctx context.Context, _ int, b Binding) Outcome {
+	return sideBySide(ctx, bindings, func(ctx context.Context, _ int, b Binding) Result {
 		source := b.sourceOf(request.Source)
 		return e.relayTo(ctx, b.wanting(request.Enabled), source, read(source), request.DryRun)
 	})
@@ -73,12 +73,12 @@ func (e *Engine) requested(ctx context.Context, request Request) ([]Binding, err
 	return slices.DeleteFunc(all, func(b Binding) bool { return b.ConfigID != request.ConfigID }), nil
 }
 
-func (r Request) outcome() Outcome { return Outcome{Source: r.Source.Name, ConfigID: r.ConfigID} }
+func (r Request) outcome() Result { return Result{Source: r.Source.Name, ConfigID: r.ConfigID} }
 
 // sideBySide does something with each binding, a bounded number at a time, and
 // adds what that took to the effort of its outcome.
-func sideBySide(ctx context.Context, bindings []Binding, do func(ctx context.Context, i int, b Binding) Outcome) []Outcome {
-	outcomes := make([]Outcome, len(bindings))
+func sideBySide(ctx context.Context, bindings []Binding, do func(ctx context.Context, i int, b Binding) Result) []Result {
+	outcomes := make([]Result, len(bindings))
 	var group errgroup.Group
 	group.SetLimit(bindingsAtOnce)
 	for i, binding := range bindings {
@@ -98,7 +98,7 @@ var errMoving = fmt.Errorf("the source moved to another version during each of %
 
 // relayTo relays to one binding's config, in rounds, until the version that
 // Datadog holds is the current one.
-func (e *Engine) relayTo(ctx context.Context, b Binding, source Source, read reader, dryRun bool) Outcome {
+func (e *Engine) relayTo(ctx context.Context, b Binding, source Source, read reader, dryRun bool) Result {
 	if unfit := b.unfit(source); unfit != nil {
 		return *unfit
 	}
@@ -115,11 +115,11 @@ func (e *Engine) relayTo(ctx context.Context, b Binding, source Source, read rea
 
 // round takes the credential through every stage once. It reports moved when
 // the source had another version by the time Datadog held this one.
-func (e *Engine) round(ctx context.Context, b Binding, o Outcome, read reader, dryRun bool) (_ Outcome, moved bool) {
+func (e *Engine) round(ctx context.Context, b Binding, o Result, read reader, dryRun bool) (_ Result, moved bool) {
 	o, candidate, ok := e.prepare(ctx, b, o, read)
 	switch {
 	case dryRun && ok:
-		o.Verdict, o.WouldSend = Unchanged, b.wouldSend(candidate.secrets)
+		o.Outcome, o.WouldSend = Unchanged, b.wouldSend(candidate.secrets)
 		return o, false
 	case dryRun:
 		return o, false
@@ -141,7 +141,7 @@ type candidate struct {
 
 // prepare takes the credential as far as it goes without changing anything. It
 // reports false when that is the end.
-func (e *Engine) prepare(ctx context.Context, b Binding, o Outcome, read reader) (Outcome, candidate, bool) {
+func (e *Engine) prepare(ctx context.Context, b Binding, o Result, read reader) (Result, candidate, bool) {
 	look, stage, err := e.look(ctx, b, read)
 	if err != nil {
 		return o.failed(stage, err), candidate{}, false
@@ -150,7 +150,7 @@ func (e *Engine) prepare(ctx context.Context, b Binding, o Outcome, read reader)
 		return *unfit, candidate{}, false
 	}
 	o = o.with(look)
-	secrets, err := look.credential.Secrets(b.Fields)
+	secrets, err := look.credential.Select(b.Fields)
 	if err != nil {
 		return o.failed(AtCredential, err), candidate{}, false
 	}
@@ -167,7 +167,7 @@ func (e *Engine) prepare(ctx context.Context, b Binding, o Outcome, read reader)
 }
 
 // store has Datadog store the candidate, and the flag with it.
-func (e *Engine) store(ctx context.Context, b Binding, o Outcome, c candidate) (Outcome, bool) {
+func (e *Engine) store(ctx context.Context, b Binding, o Result, c candidate) (Result, bool) {
 	if b.inAzure {
 		return e.storeInAzure(ctx, b, o, c)
 	}
@@ -180,7 +180,7 @@ func (e *Engine) store(ctx context.Context, b Binding, o Outcome, c candidate) (
 
 // patch has Datadog change secrets, flag or both in the binding's config. What
 // is nil stays as it is.
-func (e *Engine) patch(ctx context.Context, b Binding, o Outcome, secrets datadog.Secrets, enabled *bool) (Outcome, error) {
+func (e *Engine) patch(ctx context.Context, b Binding, o Result, secrets datadog.Secrets, enabled *bool) (Result, error) {
 	defer timed(ctx, AtPatch)()
 	patched, err := e.Datadog.UpdateIntegrationConfig(ctx, b.ConfigID, datadog.Update{Type: b.Type, Secrets: secrets, Enabled: enabled})
 	if err != nil {

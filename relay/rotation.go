@@ -43,13 +43,13 @@ func (e *Engine) Create(ctx context.Context, r Rotation) error {
 // Set has Datadog store the staged credential in every bound config. If one of
 // them refuses it, none gets it. What cannot be tried before it is stored goes
 // first, so that its refusal too keeps the others as they are.
-func (e *Engine) Set(ctx context.Context, r Rotation) ([]Outcome, error) {
+func (e *Engine) Set(ctx context.Context, r Rotation) ([]Result, error) {
 	bindings, outcomes, candidates, err := e.tryStaged(ctx, r, e.staged)
 	for _, inAzure := range []bool{true, false} {
-		if err != nil || slices.ContainsFunc(outcomes, Outcome.Failed) {
+		if err != nil || slices.ContainsFunc(outcomes, Result.Failed) {
 			break
 		}
-		outcomes = sideBySide(ctx, bindings, func(ctx context.Context, i int, b Binding) Outcome {
+		outcomes = sideBySide(ctx, bindings, func(ctx context.Context, i int, b Binding) Result {
 			if b.inAzure != inAzure {
 				return outcomes[i]
 			}
@@ -59,7 +59,7 @@ func (e *Engine) Set(ctx context.Context, r Rotation) ([]Outcome, error) {
 	return outcomes, err
 }
 
-func (e *Engine) set(ctx context.Context, b Binding, source Source, o Outcome, c candidate) Outcome {
+func (e *Engine) set(ctx context.Context, b Binding, source Source, o Result, c candidate) Result {
 	o, ok := e.store(ctx, b, o, c)
 	if !ok {
 		return o
@@ -67,7 +67,7 @@ func (e *Engine) set(ctx context.Context, b Binding, source Source, o Outcome, c
 	confirmed := timed(ctx, AtConfirm)
 	o = e.accepted(ctx, b, o).masking(c.secrets)
 	confirmed()
-	if b.inAzure && o.Verdict == Invalid {
+	if b.inAzure && o.Outcome == Invalid {
 		return e.putBack(ctx, b, source, o)
 	}
 	return o
@@ -75,7 +75,7 @@ func (e *Engine) set(ctx context.Context, b Binding, source Source, o Outcome, c
 
 // Test has Datadog try the staged credential, and changes nothing. A rotation
 // that is only a test may have none staged: then the current one is tried.
-func (e *Engine) Test(ctx context.Context, r Rotation) ([]Outcome, error) {
+func (e *Engine) Test(ctx context.Context, r Rotation) ([]Result, error) {
 	bindings, outcomes, candidates, err := e.tryStaged(ctx, r, func(ctx context.Context, r Rotation) (Credential, error) {
 		staged, err := e.staged(ctx, r)
 		if errors.Is(err, errNotStaged) {
@@ -83,8 +83,8 @@ func (e *Engine) Test(ctx context.Context, r Rotation) ([]Outcome, error) {
 		}
 		return staged, err
 	})
-	return sideBySide(ctx, bindings, func(ctx context.Context, i int, b Binding) Outcome {
-		if o := outcomes[i]; !b.inAzure || o.Verdict != Unchanged {
+	return sideBySide(ctx, bindings, func(ctx context.Context, i int, b Binding) Result {
+		if o := outcomes[i]; !b.inAzure || o.Outcome != Unchanged {
 			return o
 		}
 		return e.testInAzure(ctx, b, outcomes[i], candidates[i])
@@ -93,7 +93,7 @@ func (e *Engine) Test(ctx context.Context, r Rotation) ([]Outcome, error) {
 
 // tryStaged takes a credential through all that changes nothing, for every
 // binding of the secret. It returns nothing when the rotation is over already.
-func (e *Engine) tryStaged(ctx context.Context, r Rotation, read func(context.Context, Rotation) (Credential, error)) ([]Binding, []Outcome, []candidate, error) {
+func (e *Engine) tryStaged(ctx context.Context, r Rotation, read func(context.Context, Rotation) (Credential, error)) ([]Binding, []Result, []candidate, error) {
 	if done, err := e.check(ctx, r); done || err != nil {
 		return nil, nil, nil, err
 	}
@@ -106,13 +106,13 @@ func (e *Engine) tryStaged(ctx context.Context, r Rotation, read func(context.Co
 		return nil, nil, nil, err
 	}
 	candidates := make([]candidate, len(bindings))
-	outcomes := sideBySide(ctx, bindings, func(ctx context.Context, i int, b Binding) Outcome {
+	outcomes := sideBySide(ctx, bindings, func(ctx context.Context, i int, b Binding) Result {
 		o, candidate, ok := e.prepare(ctx, b, b.outcome(), func(context.Context) (Credential, error) { return credential, nil })
 		switch {
 		case ok:
-			o.Verdict, candidates[i] = Unchanged, candidate
+			o.Outcome, candidates[i] = Unchanged, candidate
 		case !o.Failed(): // what was read is of another secret: no step may pass for that
-			o.Verdict = Failed
+			o.Outcome = Failed
 		}
 		return o
 	})
@@ -136,7 +136,7 @@ func (e *Engine) rotated(ctx context.Context, r Rotation) ([]Binding, error) {
 		}
 	}
 	if len(bound) == 0 {
-		return nil, fmt.Errorf("nothing is bound to %s: make a binding under %s", r.Secret.Name, e.directory(Secret))
+		return nil, fmt.Errorf("nothing is bound to %s: make a binding under %s", r.Secret.Name, e.directory(KindSecret))
 	}
 	return bound, nil
 }
@@ -173,14 +173,14 @@ func (e *Engine) Finish(ctx context.Context, r Rotation) error {
 		return err
 	}
 	move := &secretsmanager.UpdateSecretVersionStageInput{
-		SecretId: aws.String(r.Secret.ARN), VersionStage: aws.String(current), MoveToVersionId: aws.String(r.Token),
+		SecretId: aws.String(r.Secret.ARN), VersionStage: aws.String(LabelCurrent), MoveToVersionId: aws.String(r.Token),
 	}
 	for version, labels := range found.VersionIdsToStages {
-		if slices.Contains(labels, current) {
+		if slices.Contains(labels, LabelCurrent) {
 			move.RemoveFromVersionId = aws.String(version)
 		}
 	}
-	moved, err := e.Sources.Secrets.UpdateSecretVersionStage(ctx, move, inRegionOf(r.Secret))
+	moved, err := e.Sources.SecretsManager.UpdateSecretVersionStage(ctx, move, inRegionOf(r.Secret))
 	if err == nil && moved.ARN == nil {
 		err = errors.New("UpdateSecretVersionStage: the answer names no secret")
 	}
@@ -200,7 +200,7 @@ func (e *Engine) check(ctx context.Context, r Rotation) (done bool, err error) {
 		return false, fmt.Errorf("rotation is not enabled for %s", r.Secret.Name)
 	case !known:
 		return false, fmt.Errorf("%s has no version %s", r.Secret.Name, r.Token)
-	case slices.Contains(labels, current):
+	case slices.Contains(labels, LabelCurrent):
 		return true, nil
 	case !slices.Contains(labels, pending):
 		return false, fmt.Errorf("version %s of %s is not labelled %s", r.Token, r.Secret.Name, pending)

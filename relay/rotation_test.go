@@ -29,7 +29,7 @@ const (
 // rotating is a world whose secret is in a rotation that has nothing staged yet.
 func rotating(t testing.TB) *world {
 	w := bound(t)
-	_, err := w.engine.Sources.Secrets.RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{
+	_, err := w.engine.Sources.SecretsManager.RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{
 		SecretId: aws.String(oktaSecret), ClientRequestToken: aws.String(token), RotationLambdaARN: aws.String("arn:aws:lambda:us-east-1:111122223333:function:relay"),
 	})
 	if err != nil {
@@ -47,7 +47,7 @@ func staging(t testing.TB) *world {
 
 // stage puts a value into the secret, labelled AWSPENDING.
 func (w *world) stage(version, value string) {
-	_, err := w.engine.Sources.Secrets.PutSecretValue(w.Context(), &secretsmanager.PutSecretValueInput{
+	_, err := w.engine.Sources.SecretsManager.PutSecretValue(w.Context(), &secretsmanager.PutSecretValueInput{
 		SecretId: aws.String(oktaSecret), ClientRequestToken: aws.String(version), SecretString: aws.String(value), VersionStages: []string{pending},
 	})
 	if err != nil {
@@ -76,7 +76,7 @@ var steps = []string{"create", "set", "test", "finish"}
 
 // step takes one step of the rotation, and looks for what may not be in what
 // comes of it.
-func (w *world) step(step string) ([]Outcome, error) {
+func (w *world) step(step string) ([]Result, error) {
 	w.Helper()
 	source, _ := SecretAt(w.aws.SecretARN(oktaSecret))
 	ctx, cancel := context.WithTimeout(w.Context(), patience)
@@ -94,7 +94,7 @@ func (w *world) step(step string) ([]Outcome, error) {
 	return outcomes, err
 }
 
-func (e *Engine) take(ctx context.Context, step string, r Rotation) ([]Outcome, error) {
+func (e *Engine) take(ctx context.Context, step string, r Rotation) ([]Result, error) {
 	switch step {
 	case "create":
 		return nil, e.Create(ctx, r)
@@ -117,7 +117,7 @@ func (w *world) rotate(steps ...string) error {
 			return fmt.Errorf("%s: %w", step, err)
 		}
 		for _, o := range outcomes {
-			if o.Failed() || o.Verdict == Pending {
+			if o.Failed() || o.Outcome == Pending {
 				return fmt.Errorf("%s: %s", step, encoded(w, o))
 			}
 		}
@@ -128,11 +128,11 @@ func (w *world) rotate(steps ...string) error {
 func TestRotation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := staging(t)
-		before := w.labels()[current]
+		before := w.labels()[LabelCurrent]
 		if err := w.rotate(steps...); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := w.labels(), map[string]string{current: token, pending: token, "AWSPREVIOUS": before}; !maps.Equal(got, want) {
+		if got, want := w.labels(), map[string]string{LabelCurrent: token, pending: token, "AWSPREVIOUS": before}; !maps.Equal(got, want) {
 			t.Errorf("got the labels %v, want %v", got, want)
 		}
 		if !w.holds("1111", stagedValue) || len(w.patches()) != 1 {
@@ -167,7 +167,7 @@ func TestRotationRules(t *testing.T) {
 		}, steps, "rotation is not enabled for " + oktaSecret},
 		{"the token is not known", func(t testing.TB) *world {
 			w := bound(t)
-			_, err := w.engine.Sources.Secrets.RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{
+			_, err := w.engine.Sources.SecretsManager.RotateSecret(t.Context(), &secretsmanager.RotateSecretInput{
 				SecretId: aws.String(oktaSecret), RotationLambdaARN: aws.String("arn:aws:lambda:us-east-1:111122223333:function:relay"),
 			})
 			if err != nil {
@@ -177,7 +177,7 @@ func TestRotationRules(t *testing.T) {
 		}, steps, oktaSecret + " has no version " + token},
 		{"the version is current already", func(t testing.TB) *world {
 			w := staging(t)
-			w.moveCurrent(oktaSecret, w.labels()[current], token)
+			w.moveCurrent(oktaSecret, w.labels()[LabelCurrent], token)
 			return w
 		}, steps, ""},
 		{"the version is not pending", func(t testing.TB) *world {
@@ -188,7 +188,7 @@ func TestRotationRules(t *testing.T) {
 		}, steps, "version " + token + " of " + oktaSecret + " is not labelled AWSPENDING"},
 		{"the version has been current", func(t testing.TB) *world {
 			w := staging(t)
-			w.moveCurrent(oktaSecret, w.labels()[current], token)
+			w.moveCurrent(oktaSecret, w.labels()[LabelCurrent], token)
 			w.stage(strings.Repeat("b", 36), `{"api_token":"another"}`)
 			w.aws.PutSecret(oktaSecret, `{"api_token":"a third"}`)
 			return w
@@ -200,7 +200,7 @@ func TestRotationRules(t *testing.T) {
 		}, steps, "DescribeSecret: AccessDeniedException"},
 		{"nothing is bound", func(t testing.TB) *world {
 			w := staging(t)
-			_, err := w.engine.Sources.Parameters.DeleteParameter(t.Context(), &ssm.DeleteParameterInput{
+			_, err := w.engine.Sources.ParameterStore.DeleteParameter(t.Context(), &ssm.DeleteParameterInput{
 				Name: aws.String("/credential-relay/secrets/" + oktaSecret + "/1111"),
 			})
 			if err != nil {
@@ -236,7 +236,7 @@ func TestRotationRules(t *testing.T) {
 
 // label puts a label on a version that it is not on.
 func (w *world) label(label, version string) {
-	_, err := w.engine.Sources.Secrets.UpdateSecretVersionStage(w.Context(), &secretsmanager.UpdateSecretVersionStageInput{
+	_, err := w.engine.Sources.SecretsManager.UpdateSecretVersionStage(w.Context(), &secretsmanager.UpdateSecretVersionStageInput{
 		SecretId: aws.String(oktaSecret), VersionStage: aws.String(label), MoveToVersionId: aws.String(version),
 	})
 	if err != nil {
@@ -291,11 +291,11 @@ func TestStaged(t *testing.T) {
 					if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(Describe(err), c.want)) {
 						t.Errorf("got %v, want %q", err, c.want)
 					}
-					want := map[string]Verdict{"set": Updated, "test": Unchanged}[step]
+					want := map[string]Outcome{"set": Updated, "test": Unchanged}[step]
 					if err != nil || step == "create" {
 						want = ""
 					}
-					if want == "" && len(outcomes) > 0 || want != "" && (len(outcomes) != 1 || outcomes[0].Verdict != want) {
+					if want == "" && len(outcomes) > 0 || want != "" && (len(outcomes) != 1 || outcomes[0].Outcome != want) {
 						t.Errorf("got %s, want %q", encoded(t, outcomes), want)
 					}
 				})
@@ -309,14 +309,14 @@ func TestStaged(t *testing.T) {
 func TestOnlyATest(t *testing.T) {
 	for _, c := range []struct {
 		refuse string
-		want   Verdict
+		want   Outcome
 	}{{"no credential at all", Unchanged}, {canary, Rejected}} {
 		synctest.Test(t, func(t *testing.T) {
 			w := rotating(t)
 			w.refuse(c.refuse)
 			labels := w.labels()
 			outcomes, err := w.step("test")
-			if err != nil || len(outcomes) != 1 || outcomes[0].Verdict != c.want || outcomes[0].VersionID != labels[current] {
+			if err != nil || len(outcomes) != 1 || outcomes[0].Outcome != c.want || outcomes[0].VersionID != labels[LabelCurrent] {
 				t.Errorf("got %s, %v, want %s for the current version", encoded(t, outcomes), err, c.want)
 			}
 			if len(w.patches()) != 0 || !maps.Equal(w.labels(), labels) {
@@ -353,89 +353,89 @@ func TestSet(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		given func(*world)
-		want  []Verdict // of 1111, 2222, 3333
+		want  []Outcome // of 1111, 2222, 3333
 		stage Stage     // of 2222's error
 		holds []bool    // which hold what is staged; nil for none
-		test  []Verdict // of the next step
+		test  []Outcome // of the next step
 	}{
 		{
 			name: "all accept",
-			want: []Verdict{Updated, Updated, Updated}, holds: []bool{true, true, true},
-			test: []Verdict{Unchanged, Unchanged, Unchanged},
+			want: []Outcome{Updated, Updated, Updated}, holds: []bool{true, true, true},
+			test: []Outcome{Unchanged, Unchanged, Unchanged},
 		},
 		{
 			name: "one refuses", given: func(w *world) { w.refuseAt("2222") },
-			want: []Verdict{Unchanged, Rejected, Unchanged}, stage: AtValidate,
-			test: []Verdict{Unchanged, Rejected, Unchanged},
+			want: []Outcome{Unchanged, Rejected, Unchanged}, stage: AtValidate,
+			test: []Outcome{Unchanged, Rejected, Unchanged},
 		},
 		{
 			name: "one is not there", given: func(w *world) { w.datadog.RemoveConfig("2222") },
-			want: []Verdict{Unchanged, Failed, Unchanged}, stage: AtConfig,
-			test: []Verdict{Unchanged, Failed, Unchanged},
+			want: []Outcome{Unchanged, Failed, Unchanged}, stage: AtConfig,
+			test: []Outcome{Unchanged, Failed, Unchanged},
 		},
 		{
 			name: "one is of another type", given: func(w *world) {
 				w.config("2222", func(config *datadogsim.Config) { config.Type = "CROWDSTRIKE" })
 			},
-			want: []Verdict{Unchanged, Failed, Unchanged}, stage: AtConfig,
-			test: []Verdict{Unchanged, Failed, Unchanged},
+			want: []Outcome{Unchanged, Failed, Unchanged}, stage: AtConfig,
+			test: []Outcome{Unchanged, Failed, Unchanged},
 		},
 		{
 			name: "one wants a key that is missing", given: func(w *world) {
 				w.aws.PutParameter("/credential-relay/secrets/"+oktaSecret+"/2222", "String", `{"integration_type":"OKTA","secrets":{"api_token":"okta.token"}}`)
 			},
-			want: []Verdict{Unchanged, Failed, Unchanged}, stage: AtCredential,
-			test: []Verdict{Unchanged, Failed, Unchanged},
+			want: []Outcome{Unchanged, Failed, Unchanged}, stage: AtCredential,
+			test: []Outcome{Unchanged, Failed, Unchanged},
 		},
 		{
 			name: "one cannot be validated now", given: func(w *world) {
 				w.line.failing(always("get", 1, only("/2222", answer(http.StatusInternalServerError, ""))))
 			},
-			want: []Verdict{Unchanged, Failed, Unchanged}, stage: AtConfig,
-			test: []Verdict{Unchanged, Failed, Unchanged},
+			want: []Outcome{Unchanged, Failed, Unchanged}, stage: AtConfig,
+			test: []Outcome{Unchanged, Failed, Unchanged},
 		},
 		{
 			name: "one hits a fault of ours", given: func(w *world) {
 				w.line.failing(always("get", 1, only("/2222", func(*http.Request, func() *http.Response) (*http.Response, error) { panic(canary) })))
 			},
-			want: []Verdict{Unchanged, Failed, Unchanged}, stage: AtCredential,
-			test: []Verdict{Unchanged, Failed, Unchanged},
+			want: []Outcome{Unchanged, Failed, Unchanged}, stage: AtCredential,
+			test: []Outcome{Unchanged, Failed, Unchanged},
 		},
 		{
 			name: "one is bound to another secret", given: func(w *world) {
 				w.aws.PutParameter("/credential-relay/secrets/"+oktaSecret+"/2222", "String", `{"integration_type":"OKTA","secret_arn":"`+ourSecrets+oktaSecret+`-GhIjKl"}`)
 			},
-			want: []Verdict{Updated, "", Updated}, holds: []bool{true, false, true},
-			test: []Verdict{Unchanged, "", Unchanged},
+			want: []Outcome{Updated, "", Updated}, holds: []bool{true, false, true},
+			test: []Outcome{Unchanged, "", Unchanged},
 		},
 		{
 			name: "one takes no PATCH", given: func(w *world) {
 				w.line.failing(always("patch", 1, only("/2222", answer(http.StatusConflict, canary))))
 			},
-			want: []Verdict{Updated, Failed, Updated}, stage: AtPatch, holds: []bool{true, false, true},
-			test: []Verdict{Unchanged, Unchanged, Unchanged},
+			want: []Outcome{Updated, Failed, Updated}, stage: AtPatch, holds: []bool{true, false, true},
+			test: []Outcome{Unchanged, Unchanged, Unchanged},
 		},
 		{
 			name: "one refuses the PATCH", given: func(w *world) {
 				w.line.failing(always("patch", 1, only("/2222", answer(http.StatusBadRequest, `{"errors":["`+canary+`"]}`))))
 			},
-			want: []Verdict{Updated, Rejected, Updated}, stage: AtPatch, holds: []bool{true, false, true},
-			test: []Verdict{Unchanged, Unchanged, Unchanged},
+			want: []Outcome{Updated, Rejected, Updated}, stage: AtPatch, holds: []bool{true, false, true},
+			test: []Outcome{Unchanged, Unchanged, Unchanged},
 		},
 		{
 			name: "one is not confirmed", given: func(w *world) {
 				w.datadog.Initializing(1000)
 				w.line.failing(always("validate-stored", 1, only("/2222/validate", answer(http.StatusBadRequest, `{"errors":["`+stagedToken+`"]}`))))
 			},
-			want: []Verdict{Updated, Pending, Updated}, stage: AtConfirm, holds: []bool{true, true, true},
-			test: []Verdict{Unchanged, Unchanged, Unchanged},
+			want: []Outcome{Updated, Pending, Updated}, stage: AtConfirm, holds: []bool{true, true, true},
+			test: []Outcome{Unchanged, Unchanged, Unchanged},
 		},
 		{
 			name: "one is called invalid", given: func(w *world) {
 				w.line.failing(always("validate-stored", 1, only("/2222/validate", answer(http.StatusBadRequest, `{"errors":["`+stagedToken+`"]}`))))
 			},
-			want: []Verdict{Updated, Invalid, Updated}, stage: AtConfirm, holds: []bool{true, true, true},
-			test: []Verdict{Unchanged, Unchanged, Unchanged},
+			want: []Outcome{Updated, Invalid, Updated}, stage: AtConfirm, holds: []bool{true, true, true},
+			test: []Outcome{Unchanged, Unchanged, Unchanged},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -483,19 +483,19 @@ func TestSet(t *testing.T) {
 }
 
 // verdicts are those of the configs 1111, 2222 and 3333.
-func verdicts(outcomes []Outcome) []Verdict {
-	of := make([]Verdict, 3)
+func verdicts(outcomes []Result) []Outcome {
+	of := make([]Outcome, 3)
 	for _, o := range outcomes {
-		of[slices.Index([]string{"1111", "2222", "3333"}, string(o.ConfigID))] = o.Verdict
+		of[slices.Index([]string{"1111", "2222", "3333"}, string(o.ConfigID))] = o.Outcome
 	}
 	return of
 }
 
 // TestSetSendsTheFlag that the binding wants, and no other.
 func TestSetSendsTheFlag(t *testing.T) {
-	for policy, want := range map[Policy]string{Keep: "", On: `"enabled":true`, Off: `"enabled":false`, Follow: `"enabled":true`} {
+	for policy, want := range map[EnabledMode]string{Keep: "", On: `"enabled":true`, Off: `"enabled":false`, Follow: `"enabled":true`} {
 		w := staging(t)
-		w.policy(Secret, policy, true)
+		w.policy(KindSecret, policy, true)
 		if _, err := w.step("set"); err != nil {
 			t.Fatal(err)
 		}
@@ -509,12 +509,12 @@ func TestSetSendsTheFlag(t *testing.T) {
 // TestRefusedRotation changes no flag either, whatever the binding wants: the
 // current credential is what counts until the rotation is over.
 func TestRefusedRotation(t *testing.T) {
-	for _, policy := range []Policy{Keep, On, Off, Follow} {
+	for _, policy := range []EnabledMode{Keep, On, Off, Follow} {
 		w := staging(t)
-		w.policy(Secret, policy, true)
+		w.policy(KindSecret, policy, true)
 		w.refuse(stagedToken)
 		outcomes, err := w.step("set")
-		if err != nil || len(outcomes) != 1 || outcomes[0].Verdict != Rejected || len(w.patches()) != 0 {
+		if err != nil || len(outcomes) != 1 || outcomes[0].Outcome != Rejected || len(w.patches()) != 0 {
 			t.Errorf("%s: got %s, %v and the PATCHes %q, want rejected and none", policy, encoded(t, outcomes), err, w.patches())
 		}
 	}
@@ -549,7 +549,7 @@ func TestFinish(t *testing.T) {
 		moves int    // that were tried, in two attempts
 	}{
 		{"once", func(*world) {}, "", 1},
-		{"after somebody else did it", func(w *world) { w.moveCurrent(oktaSecret, w.labels()[current], token) }, "", 1},
+		{"after somebody else did it", func(w *world) { w.moveCurrent(oktaSecret, w.labels()[LabelCurrent], token) }, "", 1},
 		{"after another version became the current one", func(w *world) { w.aws.PutSecret(oktaSecret, `{"api_token":"another"}`) }, "", 1},
 		{"while another version becomes the current one", func(w *world) {
 			w.line.failing(once("UpdateSecretVersionStage", 1, func(_ *http.Request, serve func() *http.Response) (*http.Response, error) {
@@ -572,8 +572,8 @@ func TestFinish(t *testing.T) {
 				if c.err == "" && err != nil || c.err != "" && (err == nil || !strings.Contains(Describe(err), c.err)) {
 					t.Errorf("got %v, want %q", err, c.err)
 				}
-				if _, err = w.step("finish"); err != nil || w.labels()[current] != token {
-					t.Errorf("once more: got %v and the labels %v, want %s on %s", err, w.labels(), current, token)
+				if _, err = w.step("finish"); err != nil || w.labels()[LabelCurrent] != token {
+					t.Errorf("once more: got %v and the labels %v, want %s on %s", err, w.labels(), LabelCurrent, token)
 				}
 				if moves := w.times("UpdateSecretVersionStage"); moves != c.moves || len(w.datadog.Requests()) != 0 {
 					t.Errorf("got %d moves and %d calls of Datadog, want %d and none", moves, len(w.datadog.Requests()), c.moves)
@@ -639,7 +639,7 @@ func TestEveryFaultOfARotation(t *testing.T) {
 		err := w.rotate(steps[1:]...)
 		w.line.failing(nil)
 		time.Sleep(longestLimit)
-		moved := w.labels()[current] == token
+		moved := w.labels()[LabelCurrent] == token
 		if err == nil && !moved {
 			t.Error("got no error, and AWSCURRENT is where it was")
 		}
@@ -647,11 +647,11 @@ func TestEveryFaultOfARotation(t *testing.T) {
 			t.Errorf("got %v, and Datadog does not hold what is AWSCURRENT now", err)
 		}
 		if !moved && !w.holds("1111", `{"api_token":"old"}`) {
-			if o := w.relayOne(SecretNamed(oktaSecret), patience); o.Verdict != Updated || !w.holds("1111", before) {
+			if o := w.relayOne(SecretNamed(oktaSecret), patience); o.Outcome != Updated || !w.holds("1111", before) {
 				t.Errorf("the look: got %s, want Datadog to hold what is AWSCURRENT", encoded(t, o))
 			}
 		}
-		if err := w.rotate(steps[1:]...); err != nil || w.labels()[current] != token || !w.holds("1111", stagedValue) {
+		if err := w.rotate(steps[1:]...); err != nil || w.labels()[LabelCurrent] != token || !w.holds("1111", stagedValue) {
 			t.Errorf("once more: got %v, want the rotation complete", err)
 		}
 	})
@@ -681,7 +681,7 @@ func TestEveryFaultOfARefusedRotation(t *testing.T) {
 			t.Error("got no error")
 		}
 		w.line.failing(nil)
-		if w.labels()[current] == token {
+		if w.labels()[LabelCurrent] == token {
 			t.Error("AWSCURRENT is on a credential that Datadog refuses")
 		}
 		if !w.holds("1111", `{"api_token":"old"}`) && !notAsked[failing.operation+"/"+name] {
@@ -690,7 +690,7 @@ func TestEveryFaultOfARefusedRotation(t *testing.T) {
 		if w.holds("1111", `{"api_token":"old"}`) {
 			return
 		}
-		if o := w.relayOne(SecretNamed(oktaSecret), patience); o.Verdict != Updated || !w.holds("1111", `{"api_token":"`+canary+`"}`) {
+		if o := w.relayOne(SecretNamed(oktaSecret), patience); o.Outcome != Updated || !w.holds("1111", `{"api_token":"`+canary+`"}`) {
 			t.Errorf("the look: got %s, want Datadog to hold what is AWSCURRENT", encoded(t, o))
 		}
 	})
@@ -703,14 +703,14 @@ func TestRotationWithoutValidation(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := staging(t)
 			w.refuse(stagedToken)
-			before := w.labels()[current]
+			before := w.labels()[LabelCurrent]
 			w.datadog.ScriptForever(datadogsim.Validate, datadogsim.Answer{Status: status})
 			w.datadog.ScriptForever(datadogsim.ValidateStored, datadogsim.Answer{Status: status})
-			if err := w.rotate(steps...); err == nil || !strings.Contains(err.Error(), "set:") || w.labels()[current] != before {
+			if err := w.rotate(steps...); err == nil || !strings.Contains(err.Error(), "set:") || w.labels()[LabelCurrent] != before {
 				t.Errorf("%d: got %v and the labels %v, want setSecret to fail", status, err, w.labels())
 			}
 			w.refuse("no credential at all")
-			if err := w.rotate(steps...); err != nil || w.labels()[current] != token {
+			if err := w.rotate(steps...); err != nil || w.labels()[LabelCurrent] != token {
 				t.Errorf("%d: once it is accepted, got %v", status, err)
 			}
 		})

@@ -12,8 +12,8 @@ type Kind string
 
 // The kinds of source.
 const (
-	Secret    Kind = "secret"    // in Secrets Manager
-	Parameter Kind = "parameter" // in SSM Parameter Store
+	KindSecret    Kind = "secret"    // in Secrets Manager
+	KindParameter Kind = "parameter" // in SSM Parameter Store
 )
 
 // Source is the secret or parameter that a binding reads.
@@ -46,7 +46,7 @@ func SecretAt(fullARN string) (source Source, ok bool) {
 func SecretNamed(id string) Source {
 	name, ok := secretNameIn(id)
 	if !ok {
-		return Source{Kind: Secret, Name: id}
+		return Source{Kind: KindSecret, Name: id}
 	}
 	source := secretIn(id, name)
 	source.typed = true
@@ -56,7 +56,7 @@ func SecretNamed(id string) Source {
 func secretIn(id, nameInARN string) Source {
 	parsed, _ := arn.Parse(id)
 	return Source{
-		Kind: Secret, Name: randomSuffix.ReplaceAllString(nameInARN, ""), ARN: id,
+		Kind: KindSecret, Name: randomSuffix.ReplaceAllString(nameInARN, ""), ARN: id,
 		Account: parsed.AccountID, Region: parsed.Region,
 	}
 }
@@ -77,7 +77,7 @@ func ParameterNamed(name string) Source {
 	if strings.Contains(name, "/") && !strings.HasPrefix(name, "/") {
 		name = "/" + name
 	}
-	return Source{Kind: Parameter, Name: name}
+	return Source{Kind: KindParameter, Name: name}
 }
 
 // randomSuffix is what Secrets Manager puts behind a secret's name in its ARN.
@@ -103,7 +103,7 @@ func secretNameIn(id string) (name string, ok bool) {
 
 // boundAs is the name that a binding of the source goes by.
 func (s Source) boundAs() string {
-	if s.Kind == Parameter {
+	if s.Kind == KindParameter {
 		return strings.TrimPrefix(s.Name, "/")
 	}
 	return s.Name

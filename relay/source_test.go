@@ -35,7 +35,7 @@ func TestSecretAt(t *testing.T) {
 			want := Source{}
 			if c.want != "" {
 				part := strings.Split(c.arn, ":")
-				want = Source{Kind: Secret, Name: c.want, ARN: c.arn, Region: part[3], Account: part[4]}
+				want = Source{Kind: KindSecret, Name: c.want, ARN: c.arn, Region: part[3], Account: part[4]}
 			}
 			if got, ok := SecretAt(c.arn); got != want || ok != (c.want != "") {
 				t.Errorf("got %+v, %t, want %+v", got, ok, want)
@@ -50,18 +50,18 @@ func TestSecretNamed(t *testing.T) {
 		name, id string
 		want     Source
 	}{
-		{"a name", "prod/okta", Source{Kind: Secret, Name: "prod/okta"}},
-		{"a name that looks like an ARN's end", "prod/okta-AbCdEf", Source{Kind: Secret, Name: "prod/okta-AbCdEf"}},
-		{"an ARN", ours + "prod/okta-AbCdEf", Source{Kind: Secret, Name: "prod/okta", ARN: ours + "prod/okta-AbCdEf", Account: "111122223333", Region: "us-east-1", typed: true}},
-		{"an ARN without its suffix", ours + "prod/okta", Source{Kind: Secret, Name: "prod/okta", ARN: ours + "prod/okta", Account: "111122223333", Region: "us-east-1", typed: true}},
+		{"a name", "prod/okta", Source{Kind: KindSecret, Name: "prod/okta"}},
+		{"a name that looks like an ARN's end", "prod/okta-AbCdEf", Source{Kind: KindSecret, Name: "prod/okta-AbCdEf"}},
+		{"an ARN", ours + "prod/okta-AbCdEf", Source{Kind: KindSecret, Name: "prod/okta", ARN: ours + "prod/okta-AbCdEf", Account: "111122223333", Region: "us-east-1", typed: true}},
+		{"an ARN without its suffix", ours + "prod/okta", Source{Kind: KindSecret, Name: "prod/okta", ARN: ours + "prod/okta", Account: "111122223333", Region: "us-east-1", typed: true}},
 		{"of GovCloud", "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:okta", Source{
-			Kind: Secret, Name: "okta", ARN: "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:okta", Account: "111122223333", Region: "us-gov-west-1", typed: true,
+			Kind: KindSecret, Name: "okta", ARN: "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:okta", Account: "111122223333", Region: "us-gov-west-1", typed: true,
 		}},
 		{"of China", "arn:aws-cn:secretsmanager:cn-north-1:111122223333:secret:okta-AbCdEf", Source{
-			Kind: Secret, Name: "okta", ARN: "arn:aws-cn:secretsmanager:cn-north-1:111122223333:secret:okta-AbCdEf", Account: "111122223333", Region: "cn-north-1", typed: true,
+			Kind: KindSecret, Name: "okta", ARN: "arn:aws-cn:secretsmanager:cn-north-1:111122223333:secret:okta-AbCdEf", Account: "111122223333", Region: "cn-north-1", typed: true,
 		}},
 		{"the ARN of something else is a name that there is not", "arn:aws:ssm:us-east-1:111122223333:parameter/x", Source{
-			Kind: Secret, Name: "arn:aws:ssm:us-east-1:111122223333:parameter/x",
+			Kind: KindSecret, Name: "arn:aws:ssm:us-east-1:111122223333:parameter/x",
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -81,7 +81,7 @@ func TestParameterNamed(t *testing.T) {
 		{"dots", "../prod", "/../prod"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			want := Source{Kind: Parameter, Name: c.want}
+			want := Source{Kind: KindParameter, Name: c.want}
 			if got := ParameterNamed(c.given); got != want {
 				t.Errorf("got %+v, want %+v", got, want)
 			}

@@ -29,8 +29,8 @@ var errTriedWhenStored = errors.New("an Entra ID credential is tried only once i
 
 // judged is the verdict on an error: the one given where Datadog has judged the
 // credential, and a failure where anything else went wrong.
-func judged(err error, verdict Verdict) Verdict {
-	if datadog.IsRefusal(err) {
+func judged(err error, verdict Outcome) Outcome {
+	if datadog.IsInvalidCredential(err) {
 		return verdict
 	}
 	return Failed

@@ -59,7 +59,7 @@ func newWorld(t testing.TB) *world {
 		Retryer:      func() aws.Retryer { return aws.NopRetryer{} },
 	}
 	w.engine = &Engine{
-		Sources: Sources{Secrets: secretsmanager.NewFromConfig(config), Parameters: ssm.NewFromConfig(config)},
+		Sources: Sources{SecretsManager: secretsmanager.NewFromConfig(config), ParameterStore: ssm.NewFromConfig(config)},
 		Datadog: &datadog.Client{
 			URL:       &url.URL{Scheme: "https", Host: "datadog.example", Path: "/base"},
 			Keys:      datadog.Fixed(datadog.Keys{API: datadog.NewSecret(canaryAPIKey), Application: datadog.NewSecret(canaryAppKey)}),
@@ -98,7 +98,7 @@ func (w *world) bind(source, config, value string) {
 
 // relay relays a source within a time, and looks for what may not be in its
 // outcomes.
-func (w *world) relay(source Source, within time.Duration) []Outcome {
+func (w *world) relay(source Source, within time.Duration) []Result {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), within)
 	defer cancel()
@@ -117,7 +117,7 @@ func (w *world) relay(source Source, within time.Duration) []Outcome {
 }
 
 // relayOne is relay for a source that has one binding.
-func (w *world) relayOne(source Source, within time.Duration) Outcome {
+func (w *world) relayOne(source Source, within time.Duration) Result {
 	w.Helper()
 	outcomes := w.relay(source, within)
 	if len(outcomes) != 1 {
@@ -155,8 +155,8 @@ func (w *world) refuse(text string) {
 
 // moveCurrent moves AWSCURRENT from one version to another.
 func (w *world) moveCurrent(secret, from, to string) {
-	_, err := w.engine.Sources.Secrets.UpdateSecretVersionStage(w.Context(), &secretsmanager.UpdateSecretVersionStageInput{
-		SecretId: &secret, VersionStage: aws.String(current), RemoveFromVersionId: &from, MoveToVersionId: &to,
+	_, err := w.engine.Sources.SecretsManager.UpdateSecretVersionStage(w.Context(), &secretsmanager.UpdateSecretVersionStageInput{
+		SecretId: &secret, VersionStage: aws.String(LabelCurrent), RemoveFromVersionId: &from, MoveToVersionId: &to,
 	})
 	if err != nil {
 		w.Error(err)
@@ -326,7 +326,7 @@ func (w *world) served() []call {
 
 func TestOneRelay(t *testing.T) {
 	w := bound(t)
-	if o := w.relayOne(SecretNamed(oktaSecret), time.Minute); o.Verdict != Updated || o.Error != nil {
+	if o := w.relayOne(SecretNamed(oktaSecret), time.Minute); o.Outcome != Updated || o.Error != nil {
 		t.Errorf("got %s, want updated", encoded(t, o))
 	}
 	want := []call{

@@ -50,12 +50,12 @@ func TestRunbookExplainsEveryOutcomeAndStage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	words := regexp.MustCompile(`(?m)^\t\w+ +(Verdict|Stage) *= "(\w+)"`).FindAllSubmatch(source, -1)
+	words := regexp.MustCompile(`(?m)^\t\w+ +(Outcome|Stage) *= "(\w+)"`).FindAllSubmatch(source, -1)
 	if len(words) != 15 {
 		t.Errorf("found %d verdicts and stages, want 15", len(words))
 	}
 	for _, word := range words {
-		if name := string(word[2]); string(word[1]) == "Verdict" && !strings.Contains(runbook, "\n### "+name+"\n") || !strings.Contains(runbook, name) {
+		if name := string(word[2]); string(word[1]) == "Outcome" && !strings.Contains(runbook, "\n### "+name+"\n") || !strings.Contains(runbook, name) {
 			t.Errorf("docs/RUNBOOK.md does not explain the %s %s", word[1], name)
 		}
 	}

@@ -25,13 +25,15 @@ func checkOutcome(ts *testscript.TestScript, neg bool, args []string) {
 	deadline, args := deadlineOf(ts, args)
 	text := serve(ts, neg, []byte(ts.ReadFile(args[0])), deadline)
 	fmt.Fprint(ts.Stdout(), text)
-	var report struct{ Outcomes []relay.Outcome }
+	var report struct {
+		Results []relay.Result `json:"outcomes"`
+	}
 	ts.Check(json.Unmarshal([]byte(text), &report))
-	if len(report.Outcomes) != 1 {
+	if len(report.Results) != 1 {
 		ts.Fatalf("want one outcome: %s", text)
 	}
-	o, want := report.Outcomes[0], args[1:]
-	got := []string{string(o.Verdict)}
+	o, want := report.Results[0], args[1:]
+	got := []string{string(o.Outcome)}
 	if o.Error != nil {
 		retryable := map[bool]string{true: "retryable", false: "final"}[o.Error.Retryable]
 		got = append(got, string(o.Error.Stage), retryable)

@@ -141,7 +141,7 @@ type scene struct {
 	name  string
 	given func(*world)
 	event func() string
-	want  relay.Verdict
+	want  relay.Outcome
 }
 
 // scenes bring about every outcome, one after another in one world.
@@ -322,9 +322,9 @@ func TestMetricsAreThoseOfTheTable(t *testing.T) {
 // TestDimensionsAreBounded: what each may be is known beforehand, whatever
 // somebody binds, names or sends.
 func TestDimensionsAreBounded(t *testing.T) {
-	outcomes := []relay.Verdict{relay.Updated, relay.Pending, relay.Unchanged, relay.Rejected, relay.Invalid, relay.Failed, relay.Ignored}
+	outcomes := []relay.Outcome{relay.Updated, relay.Pending, relay.Unchanged, relay.Rejected, relay.Invalid, relay.Failed, relay.Ignored}
 	types := []datadog.IntegrationType{datadog.GoogleWorkspace, datadog.Okta, datadog.EntraID, datadog.CrowdStrike, datadog.SentinelOne}
-	byOutcome, byType := map[relay.Verdict]bool{}, map[datadog.IntegrationType]bool{}
+	byOutcome, byType := map[relay.Outcome]bool{}, map[datadog.IntegrationType]bool{}
 	for _, metric := range emittedMetrics(t) {
 		names := strings.Join(slices.Sorted(maps.Keys(metric.dimensions)), " ")
 		counted := metric.name == "Relays" || metric.name == "NotValidated"
@@ -334,8 +334,8 @@ func TestDimensionsAreBounded(t *testing.T) {
 		for name, value := range metric.dimensions {
 			switch {
 			case name == "stack" && value == stack:
-			case name == "outcome" && slices.Contains(outcomes, relay.Verdict(value)):
-				byOutcome[relay.Verdict(value)] = true
+			case name == "outcome" && slices.Contains(outcomes, relay.Outcome(value)):
+				byOutcome[relay.Outcome(value)] = true
 			case name == "integration_type" && slices.Contains(types, datadog.IntegrationType(value)):
 				byType[datadog.IntegrationType(value)] = true
 			default:

@@ -91,10 +91,10 @@ new credential:
 		_, _ = handler.Invoke(invocation, event) // what came of it is in the log
 		cancel()
 		for _, line := range relayLines(&log) {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", line.Source, line.Type, line.Outcome, l.held(line.ConfigID, step.token))
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", line.Source, line.Type, line.Result, l.held(line.ConfigID, step.token))
 			told = append(told, line)
-			if line.Outcome != step.want {
-				wrong = append(wrong, fmt.Sprintf("%s: %s, want %s: %s", line.Source, line.Outcome, step.want, line.Error))
+			if line.Result != step.want {
+				wrong = append(wrong, fmt.Sprintf("%s: %s, want %s: %s", line.Source, line.Result, step.want, line.Error))
 			}
 		}
 	}
@@ -102,7 +102,7 @@ new credential:
 	if len(wrong) > 0 {
 		return fmt.Errorf("the show went wrong: %s", strings.Join(wrong, "; "))
 	}
-	rejected := told[slices.IndexFunc(told, func(l line) bool { return l.Outcome == "rejected" })]
+	rejected := told[slices.IndexFunc(told, func(l line) bool { return l.Result == "rejected" })]
 	fmt.Fprintf(out, `
 Rejected: the candidate was tried before it was stored, and
   %s
@@ -147,7 +147,7 @@ type line struct {
 	Source   string `json:"source"`
 	Type     string `json:"integration_type"`
 	ConfigID string `json:"integration_config_id"`
-	Outcome  string `json:"outcome"`
+	Result   string `json:"outcome"`
 	Error    string `json:"error"`
 }
 

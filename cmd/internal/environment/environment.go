@@ -104,12 +104,12 @@ func (e Environment) checkStack() error {
 
 // Handler builds the clients and the handler over them.
 func (e Environment) Handler(config aws.Config, log *slog.Logger) *handler.Handler {
-	sources := relay.Sources{Secrets: secretsmanager.NewFromConfig(config), Parameters: ssm.NewFromConfig(config)}
+	sources := relay.Sources{SecretsManager: secretsmanager.NewFromConfig(config), ParameterStore: ssm.NewFromConfig(config)}
 	client := &datadog.Client{URL: e.datadogURL}
 	client.Keys = e.keySource(sources, config, client)
 	var signatures *handler.Signatures
 	if e.WebhookSecret != "" {
-		signatures = &handler.Signatures{Secrets: sources.Secrets, ARN: e.WebhookSecret}
+		signatures = &handler.Signatures{SecretsManager: sources.SecretsManager, ARN: e.WebhookSecret}
 	}
 	return &handler.Handler{
 		Log:        log,

@@ -148,7 +148,7 @@ func TestHandler(t *testing.T) {
 			if e.Stack != c.stack {
 				t.Errorf("got the stack %s, want %s", e.Stack, c.stack)
 			}
-			if h.Log != log || h.Engine.Sources.Secrets == nil || h.Engine.Sources.Parameters == nil {
+			if h.Log != log || h.Engine.Sources.SecretsManager == nil || h.Engine.Sources.ParameterStore == nil {
 				t.Error("the handler lacks a part")
 			}
 		})

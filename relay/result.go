@@ -12,27 +12,27 @@ import (
 	"credential-relay/datadog"
 )
 
-// Verdict is the one word for what a relay came to.
-type Verdict string
+// Outcome is the one word for what a relay came to.
+type Outcome string
 
 // The verdicts.
 const (
-	Updated   Verdict = "updated"   // Datadog holds the current version and accepts it
-	Pending   Verdict = "pending"   // stored, not yet confirmed within the time there was
-	Unchanged Verdict = "unchanged" // nothing was changed
-	Rejected  Verdict = "rejected"  // Datadog refused the candidate; the old credential is still in place
-	Invalid   Verdict = "invalid"   // Datadog stored it and then called it invalid
-	Failed    Verdict = "failed"    // did not get there
-	Ignored   Verdict = "ignored"   // nothing is bound to the source, or nothing was asked for
+	Updated   Outcome = "updated"   // Datadog holds the current version and accepts it
+	Pending   Outcome = "pending"   // stored, not yet confirmed within the time there was
+	Unchanged Outcome = "unchanged" // nothing was changed
+	Rejected  Outcome = "rejected"  // Datadog refused the candidate; the old credential is still in place
+	Invalid   Outcome = "invalid"   // Datadog stored it and then called it invalid
+	Failed    Outcome = "failed"    // did not get there
+	Ignored   Outcome = "ignored"   // nothing is bound to the source, or nothing was asked for
 )
 
-// Outcome is what a relay came to, for one binding. Its JSON is what a caller
+// Result is what a relay came to, for one binding. Its JSON is what a caller
 // is answered; fields that do not apply are absent.
-type Outcome struct {
+type Result struct {
 	Source   string                  `json:"source,omitempty"`
 	ConfigID datadog.ConfigID        `json:"integration_config_id,omitempty"`
 	Type     datadog.IntegrationType `json:"integration_type,omitempty"`
-	Verdict  Verdict                 `json:"outcome"`
+	Outcome  Outcome                 `json:"outcome"`
 	// Validated is true when Datadog has tried the credential everywhere that
 	// it offers to, and false when it does not offer to, or has yet to.
 	Validated *bool `json:"validated,omitempty"`
@@ -54,8 +54,8 @@ type Outcome struct {
 }
 
 // Failed reports whether the outcome wants somebody's attention.
-func (o Outcome) Failed() bool {
-	return o.Verdict == Rejected || o.Verdict == Invalid || o.Verdict == Failed
+func (o Result) Failed() bool {
+	return o.Outcome == Rejected || o.Outcome == Invalid || o.Outcome == Failed
 }
 
 // Stage is a step of a relay.
@@ -86,7 +86,7 @@ type Error struct {
 }
 
 // with returns o with what a look found.
-func (o Outcome) with(found look) Outcome {
+func (o Result) with(found look) Result {
 	o.VersionID = found.credential.VersionID
 	if found.config != nil {
 		o.State, o.Enabled = found.config.State, &found.config.Enabled
@@ -95,8 +95,8 @@ func (o Outcome) with(found look) Outcome {
 }
 
 // ended returns o with a verdict, and the error that led to it.
-func (o Outcome) ended(verdict Verdict, stage Stage, err error) Outcome {
-	o.Verdict = verdict
+func (o Result) ended(verdict Outcome, stage Stage, err error) Result {
+	o.Outcome = verdict
 	o.Error = &Error{Stage: stage, Message: Describe(err), Retryable: retryable(err), cause: err}
 	if refusal := (*datadog.Error)(nil); errors.As(err, &refusal) {
 		o.Error.RetryAfter = refusal.RetryAfter
@@ -105,7 +105,7 @@ func (o Outcome) ended(verdict Verdict, stage Stage, err error) Outcome {
 }
 
 // masking takes out of the error whatever it quotes of the secrets.
-func (o Outcome) masking(secrets datadog.Secrets) Outcome {
+func (o Result) masking(secrets datadog.Secrets) Result {
 	o.NotValidated = secrets.Mask(o.NotValidated)
 	if o.Error != nil {
 		o.Error.Message = secrets.Mask(o.Error.Message)
@@ -115,7 +115,7 @@ func (o Outcome) masking(secrets datadog.Secrets) Outcome {
 
 // notValidated returns o with Datadog's first answer that it does not offer to
 // try the credential.
-func (o Outcome) notValidated(answer error) Outcome {
+func (o Result) notValidated(answer error) Result {
 	o.Validated = aws.Bool(false)
 	if o.NotValidated == "" {
 		o.NotValidated = Describe(answer)
@@ -123,12 +123,12 @@ func (o Outcome) notValidated(answer error) Outcome {
 	return o
 }
 
-func (o Outcome) ignored() Outcome {
-	o.Verdict = Ignored
+func (o Result) ignored() Result {
+	o.Outcome = Ignored
 	return o
 }
 
-func (o Outcome) failed(stage Stage, err error) Outcome { return o.ended(Failed, stage, err) }
+func (o Result) failed(stage Stage, err error) Result { return o.ended(Failed, stage, err) }
 
 // retryable reports whether the same relay may succeed later, with nobody
 // having changed anything.
