@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -164,88 +163,3 @@ func TestAzureOfAnExpiredCredential(t *testing.T) {
 	}
 }
 
-// TestReconcileOfAzure looks four times a day for forty days after a rotation that
-// nothing else has told of.
-func TestReconcileOfAzure(t *testing.T) {
-	const day, between = 4, 6 * time.Hour
-	for _, c := range []struct {
-		name    string
-		enabled EnabledMode
-		state   string // from the PUT on
-		from    int    // the first look
-		puts    int
-		then    Outcome
-	}{
-		{"valid", Keep, "valid", 1, 3*day - 1, Unchanged},
-		{"valid, and a flag", On, "valid", 1, 1, Unchanged},
-		{"valid, not switched on", Off, "valid", 1, 1, Unchanged},
-		{"invalid", Keep, "invalid", 1, 30*day - 1, Invalid},
-		{"invalid, and a flag", On, "invalid", 1, 1, Invalid},
-		{"after a weekend", Keep, "valid", 11, 1, Unchanged},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := entraBound(t, c.enabled)
-				if c.state == "invalid" {
-					w.refuse(canary)
-				}
-				if c.enabled == Off { // so that the flag is as wanted
-					stored, _ := w.datadog.Config("1111")
-					stored.Enabled = false
-					w.datadog.PutConfig(stored)
-				}
-				time.Sleep(time.Duration(c.from) * between)
-				var last Result
-				for look := c.from; look < 40*day; look++ {
-					outcomes, _ := w.engine.Reconcile(t.Context())
-					last = outcomes[0]
-					if w.inAzure() != canary {
-						t.Fatalf("look %d: the current credential was not delivered: %s", look, encoded(t, last))
-					}
-					time.Sleep(between - time.Duration(time.Now().UnixNano())%between) // relays take time too
-				}
-				puts := 0
-				for _, request := range w.datadog.Requests() {
-					if request.Operation == datadogsim.Azure {
-						puts++
-					}
-				}
-				if puts != c.puts || last.Outcome != c.then {
-					t.Errorf("got %d PUTs and then %s, want %d and %s", puts, encoded(t, last), c.puts, c.then)
-				}
-			})
-		})
-	}
-}
-
-// TestPutBackFails tells of it.
-func TestPutBackFails(t *testing.T) {
-	w := entraBound(t, Keep)
-	w.refuse("staged")
-	bindings, err := w.engine.allBindings(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := bindings[0]
-	held, err := newCredential(b.Source, "v", []byte(`{"tenant_id":"tenant-1","client_id":"client-1","client_secret":"staged-`+canary+`"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	secrets, err := held.Select(b.Fields)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.line.failing(always("azure", 2, answer(http.StatusForbidden, "")))
-	o := w.engine.set(t.Context(), b, b.Source, b.outcome(), candidate{held, secrets})
-	if o.Outcome != Invalid || !strings.Contains(o.Error.Message, "; the current credential is not in place again: update the Azure integration: Datadog answered 403") {
-		t.Errorf("got %s", encoded(t, o))
-	}
-	w.line.failing(nil)
-	o = w.engine.set(t.Context(), b, b.Source, b.outcome(), candidate{held, secrets})
-	if o.Outcome != Invalid || !strings.HasSuffix(o.Error.Message, "; the current credential is in place again") || w.inAzure() != canary {
-		t.Errorf("got %s", encoded(t, o))
-	}
-	if text, _ := json.Marshal(o); strings.Contains(string(text), canary) {
-		t.Errorf("the outcome holds a credential: %s", text)
-	}
-}

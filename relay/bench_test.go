@@ -21,7 +21,7 @@ func benchmark(b *testing.B, bindings int) {
 	source := SecretNamed(oktaSecret)
 	b.ReportAllocs()
 	for b.Loop() {
-		outcomes := w.engine.Relay(b.Context(), Request{Source: source})
+		outcomes, _ := w.engine.Relay(b.Context(), Request{Selector: Selector{Source: source}})
 		if len(outcomes) != bindings {
 			b.Fatalf("got %d outcomes, want %d", len(outcomes), bindings)
 		}

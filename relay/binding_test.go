@@ -197,7 +197,7 @@ func TestMismatch(t *testing.T) {
 	)
 	known := func(name, arn string, typed bool) Source {
 		source := secretIn(arn, name)
-		source.Name, source.typed = name, typed
+		source.Name, source.partial = name, typed
 		return source
 	}
 	for _, c := range []struct {
@@ -236,8 +236,11 @@ func TestMismatch(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := Binding{
-				Source: Source{Kind: c.source.Kind, Name: c.bound, ARN: c.pin},
-				home:   arn.ARN{AccountID: awssim.Account, Region: awssim.Region},
+				Source: Source{Kind: c.source.Kind, Name: c.bound}, boundName: c.bound,
+				home: arn.ARN{AccountID: awssim.Account, Region: awssim.Region},
+			}
+			if c.pin != "" {
+				b.Source, _ = SecretAt(c.pin)
 			}
 			got := b.mismatch(c.source)
 			if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
@@ -279,7 +282,7 @@ func TestRefusedBindings(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			parameter := fine
 			c.change(&parameter)
-			got := newWorld(t).engine.parseBinding(c.kind, parameter)
+			got := parseBinding(c.kind, "/credential-relay/"+string(c.kind)+"s", parameter)
 			if c.want == "" && got.fault != nil || c.want != "" && (got.fault == nil || !strings.Contains(got.fault.Error(), c.want)) {
 				t.Errorf("got the fault %v, want %q", got.fault, c.want)
 			}

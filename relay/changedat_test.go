@@ -113,32 +113,6 @@ func TestChangedAtOfADeletion(t *testing.T) {
 	}
 }
 
-// TestChangedAtInAzure is never of an updated outcome: the same change is sent
-// again for days.
-func TestChangedAtInAzure(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := entraBound(t, Keep)
-		w.touch("1111")
-		time.Sleep(time.Hour)
-		rotated := time.Now()
-		w.rotateEntra(canary + "-new")
-		for range 3 {
-			time.Sleep(time.Hour)
-			if o := w.reconcileOne(); o.Outcome != Updated || !o.ChangedAt.IsZero() {
-				t.Errorf("got %s, changed %s, want updated and not to know", encoded(t, o), o.ChangedAt)
-			}
-		}
-		w.line.failing(always("azure", 1, answer(http.StatusForbidden, "")))
-		if o := w.reconcileOne(); o.Outcome != Failed || !o.ChangedAt.Equal(rotated) {
-			t.Errorf("got %s, changed %s, want failed and %s", encoded(t, o), o.ChangedAt, rotated)
-		}
-		time.Sleep(sentAgainFor)
-		if o := w.reconcileOne(); o.Outcome != Unchanged || !o.ChangedAt.IsZero() {
-			t.Errorf("got %s, changed %s, want unchanged", encoded(t, o), o.ChangedAt)
-		}
-	})
-}
-
 // TestChangedAtIsOfReconciles: a relay has not looked.
 func TestChangedAtIsOfReconciles(t *testing.T) {
 	w := bound(t)

@@ -3,99 +3,129 @@ package relay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"credential-relay/datadog"
 )
 
 const (
-	confirmFor = 10 * time.Second // how long Datadog may go on initializing
 	firstPause = 500 * time.Millisecond
+	maxPause   = 5 * time.Second
 )
 
 var (
-	errNotYet  = errors.New("stored, but Datadog has yet to say that the credential is valid")
-	errInvalid = errors.New("stored, but Datadog calls the credential invalid")
+	errNotYet  = temporary{errors.New("stored, but Datadog has yet to say that the credential is valid")}
+	errInvalid = errors.New("stored, but Datadog calls the credential invalid; check it at its issuer")
 )
 
-// confirm asks Datadog about the credential it now holds and, side by side,
-// the source for its version: it reports moved when that is another by now.
-func (e *Engine) confirm(ctx context.Context, b Binding, o Result, held Credential) (_ Result, moved bool) {
+// confirm asks Datadog about the credential that it now holds and, side by side,
+// the source for its version. It reports moved when that is another version by
+// now, which is then the work's credential.
+func (e *Engine) confirm(ctx context.Context, w *work) (moved bool, err error) {
 	defer timed(ctx, AtConfirm)()
 	var now Credential
-	var err error
-	done := beside(func() { now, err = e.Sources.read(ctx, held.Source) })
-	o = e.accepted(ctx, b, o)
-	done()
+	var sourceErr error
+	second := start(func() { now, sourceErr = e.Sources.readVersion(ctx, w.Source, w.credential.VersionID) })
+	err = e.awaitAccepted(ctx, w)
+	second()
 	switch {
-	case err == nil:
-		return o, now.VersionID != held.VersionID
-	case o.Outcome != Updated:
-		return o, false
-	case ctx.Err() != nil:
-		return o.ended(Pending, AtConfirm, err), false
-	default:
-		return o.failed(AtConfirm, err), false
+	case sourceErr == nil && now.VersionID != w.credential.VersionID:
+		w.credential = now
+		return true, nil
+	case sourceErr != nil && err == nil:
+		return false, failed(AtConfirm, temporary{fmt.Errorf("stored, but the source's version could not be read once more: %w", sourceErr)})
 	}
+	return false, err
 }
 
-// accepted gives the verdict on what Datadog holds.
-func (e *Engine) accepted(ctx context.Context, b Binding, o Result) Result {
-	ctx, cancel := context.WithTimeout(ctx, confirmFor)
-	defer cancel()
-	for pause := firstPause; ; pause *= 2 {
-		refusal := e.Datadog.ValidateStored(ctx, b.ConfigID)
-		switch {
-		case refusal == nil:
-			o.Outcome = Updated
-			return o.tried(b)
-		case datadog.IsNotOffered(refusal):
-			return e.acceptedByState(ctx, b.ConfigID, o.notValidated(refusal))
-		case !datadog.IsInvalidCredential(refusal):
-			return o.unconfirmed(refusal)
-		}
-		// While Datadog is initializing, a refusal may be none.
-		if config, err := e.Datadog.GetIntegrationConfig(ctx, b.ConfigID); err == nil {
-			o.State = config.State
-		}
-		if o.State != datadog.Initializing {
-			return o.ended(Invalid, AtConfirm, refusal).tried(b)
+// awaitAccepted waits until Datadog accepts what it holds, as long as the context
+// allows. A binding that follows its source then turns the config on.
+func (e *Engine) awaitAccepted(ctx context.Context, w *work) error {
+	err := e.awaitVerdict(ctx, w)
+	w.result.Outcome = outcomeOf(err)
+	w.took.Outcome = w.result.Outcome
+	if err != nil || w.Enabled != Follow || w.result.Enabled == nil || *w.result.Enabled {
+		return err
+	}
+	return e.sendFlag(ctx, w, w.Enabled.flag())
+}
+
+func (e *Engine) awaitVerdict(ctx context.Context, w *work) error {
+	for pause := firstPause; ; pause = min(2*pause, maxPause) {
+		err := e.tryStored(ctx, w)
+		if !errors.Is(err, errNotYet) {
+			return err
 		}
 		if !wait(ctx, pause) {
-			return o.unconfirmed(errNotYet)
+			return err
 		}
 	}
 }
 
-// acceptedByState goes by the config's state alone, where Datadog does not
-// offer to try what it holds. A state of invalid counts only when read anew:
-// right after a PATCH it may still be the old credential's.
-func (e *Engine) acceptedByState(ctx context.Context, id datadog.ConfigID, o Result) Result {
-	for pause := firstPause; o.State != datadog.Valid; pause *= 2 {
-		if !wait(ctx, pause) {
-			return o.unconfirmed(errNotYet)
-		}
-		config, err := e.Datadog.GetIntegrationConfig(ctx, id)
+// tryStored has Datadog try what it holds, once. It returns nil when Datadog
+// accepts it, a stop with errNotYet while Datadog is initializing, and what a
+// relay stops with otherwise.
+func (e *Engine) tryStored(ctx context.Context, w *work) error {
+	answer := e.Datadog.ValidateStored(ctx, w.ConfigID)
+	switch {
+	case answer == nil:
+		w.triedStored()
+		return nil
+	case !datadog.IsNotOffered(answer) && !datadog.IsInvalidCredential(answer):
+		return pending(answer)
+	}
+	// The state of before says nothing: it may still be the old credential's.
+	config, err := e.getConfig(ctx, w.ConfigID)
+	if err == nil {
+		w.see(*config)
+	}
+	if datadog.IsNotOffered(answer) {
+		w.notValidated(answer)
 		if err != nil {
-			return o.unconfirmed(err)
+			return pending(err)
 		}
-		o.State, o.Enabled = config.State, &config.Enabled
-		if o.State == datadog.Invalid {
-			return o.ended(Invalid, AtConfirm, errInvalid)
-		}
+		return verdictOf(config.State)
 	}
-	o.Outcome = Updated
-	return o
+	if err == nil && config.State == datadog.Initializing {
+		return pending(errNotYet)
+	}
+	w.triedStored()
+	return &stop{outcome: Invalid, stage: AtConfirm, cause: answer}
 }
 
-func (o Result) unconfirmed(err error) Result { return o.ended(Pending, AtConfirm, err) }
-
-// wait reports whether the pause has passed before the context ended.
-func wait(ctx context.Context, pause time.Duration) bool {
-	select {
-	case <-time.After(pause):
-		return true
-	case <-ctx.Done():
-		return false
+// verdictOf returns what a state that was read after the PATCH says, where
+// Datadog does not offer to try what it holds.
+func verdictOf(state datadog.State) error {
+	switch state {
+	case datadog.Valid:
+		return nil
+	case datadog.Invalid:
+		return &stop{outcome: Invalid, stage: AtConfirm, cause: errInvalid}
+	default:
+		return pending(errNotYet)
 	}
+}
+
+func pending(cause error) error { return &stop{outcome: Pending, stage: AtConfirm, cause: cause} }
+
+// triedStored notes that Datadog has tried what it holds, of a credential that it
+// could not try before.
+func (w *work) triedStored() {
+	if _, ok := w.destination.(inAzure); ok {
+		w.validated()
+	}
+}
+
+// askDatadog has Datadog try what it holds, which is the current version, and
+// reports what Datadog says. It changes nothing.
+func (e *Engine) askDatadog(ctx context.Context, w *work) error {
+	defer timed(ctx, AtConfirm)()
+	err := e.tryStored(ctx, w)
+	w.said = outcomeOf(err)
+	w.result.Outcome = w.said
+	if w.said == Updated && w.receipt.Outcome == Updated {
+		w.result.Outcome = Unchanged
+	}
+	return err
 }

@@ -20,7 +20,7 @@ func TestNothingShows(t *testing.T) {
 	credential := must(w.engine.Sources.read(t.Context(), SecretNamed(oktaSecret)))
 	plain := must(w.engine.Sources.read(t.Context(), SecretNamed("plain")))
 	secrets := must(credential.Select(profiles[datadog.Okta]))
-	bindings, err := w.engine.bindings(t.Context(), SecretNamed(oktaSecret))
+	bindings, err := w.engine.bindingsNamed(t.Context(), SecretNamed(oktaSecret))
 	if err != nil || len(bindings) != 1 {
 		t.Fatalf("got %d bindings, %v", len(bindings), err)
 	}
@@ -32,7 +32,7 @@ func TestNothingShows(t *testing.T) {
 		wanted = append(wanted, appearances(secret)...)
 	}
 	for name, value := range map[string]any{
-		"Credential": credential, "Credential of text": plain, "look": look{credential: credential}, "Secrets": secrets, "Secret": secrets["api_token"],
+		"Credential": credential, "Credential of text": plain, "work": &work{credential: credential, candidate: secrets}, "Secrets": secrets, "Secret": secrets["api_token"],
 		"Binding": bindings[0], "Engine": w.engine, "Sources": w.engine.Sources, "Client": w.engine.Datadog, "KeySource": keys,
 	} {
 		t.Run(name, func(t *testing.T) {

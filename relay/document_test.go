@@ -186,7 +186,7 @@ func mapped(t testing.TB, kind datadog.IntegrationType, expressions map[string]s
 	if err != nil {
 		t.Fatal(err)
 	}
-	credential, err := newCredential(Source{}, "1", value)
+	credential, err := newCredential("1", value)
 	if err != nil {
 		return "", err
 	}

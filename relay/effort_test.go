@@ -180,17 +180,3 @@ func TestEffortOfRotation(t *testing.T) {
 	})
 }
 
-// TestDurationOfTestInAzure is all that the step takes of Entra ID's.
-func TestDurationOfTestInAzure(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := entraBound(t, Keep)
-		w.takeTheirTime(nil)
-		ctx, meter := metered(t.Context())
-		b := must(w.engine.allBindings(ctx))[0]
-		o := w.engine.testInAzure(ctx, b, b.outcome(), candidate{})
-		want := map[Stage]time.Duration{AtConfirm: durations["validate-stored"]}
-		if got := meter.after(o.Effort).Durations; !maps.Equal(got, want) {
-			t.Errorf("got %v, want %v", got, want)
-		}
-	})
-}

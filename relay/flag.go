@@ -3,58 +3,58 @@ package relay
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	secrettypes "github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
-	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 )
 
-// withoutCredential sees to a config's flag where no credential came to be
-// stored: to turn a sync off must always work, and a binding that follows its
-// source turns it off when that is deleted.
-func (e *Engine) withoutCredential(ctx context.Context, b Binding, o Result) Result {
-	switch {
-	case o.Error == nil, o.Error.Stage == AtBinding, o.Error.Stage == AtConfig: // not known to be the binding's config
-		return o
-	case o.Error.Stage == AtPatch && o.Outcome == Failed: // another PATCH would fail as well
-		return o
-	case b.Enabled == Off && (o.Enabled == nil || *o.Enabled):
-		return e.switchOff(ctx, b, o)
-	case b.Enabled == Follow && o.Error.Stage == AtSource && e.Sources.deleted(ctx, b.source(), o.Error.cause):
-		o.Outcome, o.Error = Updated, nil
-		return e.switchOff(ctx, b, o)
-	default:
-		return o
+// sendFlag sends the flag alone.
+func (e *Engine) sendFlag(ctx context.Context, w *work, flag *bool) error {
+	if err := e.patch(ctx, w, nil, flag); err != nil {
+		return failed(AtPatch, w.explainNotFound(err))
 	}
+	w.flag = flag
+	w.result.Outcome = Updated
+	return nil
 }
 
-// switchOff sends the flag alone.
-func (e *Engine) switchOff(ctx context.Context, b Binding, o Result) Result {
-	o, err := e.patch(ctx, b, o, nil, aws.Bool(false))
-	if err != nil {
-		return o.failed(AtPatch, err)
+// turnOff turns a config off because a person asked for it. That must work
+// whatever is wrong with the source.
+func (e *Engine) turnOff(ctx context.Context, w *work, dryRun bool) error {
+	d := decision{action: sendFlag, status: StatusCurrent}
+	switch problem := w.configProblem(w.Binding); {
+	case problem != nil:
+		return problem
+	case w.config != nil && !w.config.Enabled:
+		d.action = leaveAlone
+	case dryRun:
+		w.result.Outcome, w.result.WouldSend = WouldUpdate, []string{"enabled"}
+		return nil
 	}
-	return o
+	return e.act(ctx, w, d)
 }
 
-// deleted reports whether a source that could not be read is gone, or marked to
-// be. Secrets Manager's errors alone do not tell: they are the same for a
-// secret that has yet to get its first version.
-func (s Sources) deleted(ctx context.Context, source Source, cause error) bool {
-	if notFound := (*ssmtypes.ParameterNotFound)(nil); errors.As(cause, &notFound) {
-		return true
+// enforceOff turns a config off that its binding wants off although its
+// credential could not be stored. It returns the error that the relay stopped
+// with.
+func (e *Engine) enforceOff(ctx context.Context, w *work, err error) error {
+	var at *stop
+	if !errors.As(err, &at) || w.Enabled != Off || w.result.Enabled != nil && !*w.result.Enabled {
+		return err
 	}
-	var missing *secrettypes.ResourceNotFoundException
-	var unfit *secrettypes.InvalidRequestException
-	if !errors.As(cause, &missing) && !errors.As(cause, &unfit) {
-		return false
+	switch at.stage {
+	case AtSource, AtCredential, AtValidate, AtPut:
+	case AtPatch:
+		if at.outcome == Failed { // another PATCH would fail as well
+			return err
+		}
+	default: // the config may not be the binding's, or it holds the credential and the flag
+		return err
 	}
-	found, err := s.describe(ctx, source)
-	return errors.As(err, &missing) || err == nil && found.DeletedDate != nil
-}
-
-// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_DescribeSecret.html
-func (s Sources) describe(ctx context.Context, source Source) (*secretsmanager.DescribeSecretOutput, error) {
-	return s.SecretsManager.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: aws.String(source.id())}, inRegionOf(source))
+	if flagErr := e.patch(ctx, w, nil, aws.Bool(false)); flagErr != nil {
+		at.cause = fmt.Errorf("%w; and the sync could not be turned off: %w", at.cause, flagErr)
+		return err
+	}
+	w.flag = aws.Bool(false)
+	return err
 }

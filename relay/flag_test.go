@@ -34,7 +34,7 @@ func (w *world) asked(request Request) Result {
 	w.Helper()
 	ctx, cancel := context.WithTimeout(w.Context(), time.Minute)
 	defer cancel()
-	outcomes := w.engine.Relay(ctx, request)
+	outcomes, _ := w.engine.Relay(ctx, request)
 	if len(outcomes) != 1 {
 		w.Fatalf("got %d outcomes, want one: %s", len(outcomes), encoded(w, outcomes))
 	}
@@ -82,11 +82,11 @@ func TestSwitchOff(t *testing.T) {
 		for wish, ask := range map[string]func(*world) Request{
 			"a binding's wish": func(w *world) Request {
 				w.policy(KindSecret, Off, true)
-				return Request{Source: SecretNamed(oktaSecret)}
+				return Request{Selector: Selector{Source: SecretNamed(oktaSecret)}}
 			},
 			"a caller's wish": func(w *world) Request {
 				w.policy(KindSecret, On, true)
-				return Request{Source: SecretNamed(oktaSecret), Enabled: Off}
+				return Request{Selector: Selector{Source: SecretNamed(oktaSecret)}, Enabled: Off}
 			},
 		} {
 			t.Run(c.name+"/"+wish, func(t *testing.T) {
@@ -127,27 +127,27 @@ func TestLeftAlone(t *testing.T) {
 		for name, ask := range map[string]func(*world) Request{
 			"keep": func(w *world) Request {
 				w.policy(KindSecret, Keep, true)
-				return Request{Source: SecretNamed(oktaSecret)}
+				return Request{Selector: Selector{Source: SecretNamed(oktaSecret)}}
 			},
 			"on": func(w *world) Request {
 				w.policy(KindSecret, On, true)
-				return Request{Source: SecretNamed(oktaSecret)}
+				return Request{Selector: Selector{Source: SecretNamed(oktaSecret)}}
 			},
 			"a caller who wants it on": func(w *world) Request {
 				w.policy(KindSecret, Off, true)
-				return Request{Source: SecretNamed(oktaSecret), Enabled: On}
+				return Request{Selector: Selector{Source: SecretNamed(oktaSecret)}, Enabled: On}
 			},
 			"a dry run": func(w *world) Request {
 				w.policy(KindSecret, Off, true)
-				return Request{Source: SecretNamed(oktaSecret), DryRun: true}
+				return Request{Selector: Selector{Source: SecretNamed(oktaSecret)}, DryRun: true}
 			},
 			"a dry run for a caller who wants it off": func(w *world) Request {
 				w.policy(KindSecret, Follow, true)
-				return Request{Source: SecretNamed(oktaSecret), Enabled: Off, DryRun: true}
+				return Request{Selector: Selector{Source: SecretNamed(oktaSecret)}, Enabled: Off, DryRun: true}
 			},
 			"a dry run of one that follows": func(w *world) Request {
 				w.policy(KindSecret, Follow, true)
-				return Request{Source: SecretNamed(oktaSecret), DryRun: true}
+				return Request{Selector: Selector{Source: SecretNamed(oktaSecret)}, DryRun: true}
 			},
 		} {
 			t.Run(c.name+"/"+name, func(t *testing.T) {
@@ -206,7 +206,7 @@ func TestSwitchOffOnlyItsOwn(t *testing.T) {
 						given(w)
 						c.given(w)
 						source, _ := SecretAt(w.aws.SecretARN(oktaSecret))
-						o := w.asked(Request{Source: source})
+						o := w.asked(Request{Selector: Selector{Source: source}})
 						if o.Outcome != c.want || o.Error == nil || o.Error.Stage != c.stage {
 							t.Errorf("got %s, want %s at %s", encoded(t, o), c.want, c.stage)
 						}
@@ -238,7 +238,7 @@ func TestSwitchOffInVain(t *testing.T) {
 				w.policy(KindSecret, c.policy, true)
 				c.given(w)
 				w.datadog.ScriptForever(datadogsim.Patch, datadogsim.Answer{Status: http.StatusConflict})
-				o := w.asked(Request{Source: SecretNamed(oktaSecret)})
+				o := w.asked(Request{Selector: Selector{Source: SecretNamed(oktaSecret)}})
 				if o.Outcome != Failed || o.Error.Stage != AtPatch {
 					t.Errorf("got %s, want failed at %s", encoded(t, o), AtPatch)
 				}
@@ -256,7 +256,7 @@ func TestSwitchedOffAlready(t *testing.T) {
 	w := bound(t)
 	w.policy(KindSecret, Off, false)
 	w.refuse(canary)
-	if o := w.asked(Request{Source: SecretNamed(oktaSecret)}); o.Outcome != Rejected || len(w.patches()) != 0 {
+	if o := w.asked(Request{Selector: Selector{Source: SecretNamed(oktaSecret)}}); o.Outcome != Rejected || len(w.patches()) != 0 {
 		t.Errorf("got %s and the PATCHes %q, want rejected and none", encoded(t, o), w.patches())
 	}
 }
@@ -318,7 +318,7 @@ func TestFollow(t *testing.T) {
 					source = ParameterNamed(oktaSecret)
 				}
 				for range 2 { // what is off stays off, and what is not is not at the second look
-					o := w.asked(Request{Source: source})
+					o := w.asked(Request{Selector: Selector{Source: source}})
 					if c.off {
 						if o.Outcome != Updated || o.Error != nil {
 							t.Errorf("got %s, want updated", encoded(t, o))
@@ -356,7 +356,7 @@ func TestFollowBack(t *testing.T) {
 		},
 	} {
 		for by, look := range map[string]func(*world) Result{
-			"relay":     func(w *world) Result { return w.asked(Request{Source: SecretNamed(oktaSecret)}) },
+			"relay":     func(w *world) Result { return w.asked(Request{Selector: Selector{Source: SecretNamed(oktaSecret)}}) },
 			"reconcile": (*world).reconcileOne,
 		} {
 			t.Run(name+"/"+by, func(t *testing.T) {
@@ -390,10 +390,10 @@ func TestFollowThePin(t *testing.T) {
 	w.removeForGood()
 	w.aws.PutSecret(oktaSecret, `{"api_token":"another"}`)
 	another, _ := SecretAt(w.aws.SecretARN(oktaSecret))
-	if o := w.asked(Request{Source: another}); o.Outcome != Ignored || len(w.patches()) != 0 {
+	if o := w.asked(Request{Selector: Selector{Source: another}}); o.Outcome != Ignored || len(w.patches()) != 0 {
 		t.Errorf("got %s and the PATCHes %q, want ignored and none", encoded(t, o), w.patches())
 	}
-	o := w.asked(Request{ConfigID: "1111"})
+	o := w.asked(Request{Selector: Selector{ConfigID: "1111"}})
 	if o.Outcome != Updated {
 		t.Errorf("got %s, want updated", encoded(t, o))
 	}

@@ -7,51 +7,78 @@ import (
 	"credential-relay/datadog"
 )
 
-// look is what there is to know before anything is sent: the credential and
-// the config it is for.
-type look struct {
-	credential Credential
-	config     *datadog.IntegrationConfig // nil where Datadog does not let us read it
-	unread     error                      // then Datadog's answer
-}
-
-// reader gives the credential that is current.
-type reader func(context.Context) (Credential, error)
-
-// look fetches the credential and the config side by side.
-func (e *Engine) look(ctx context.Context, b Binding, read reader) (look, Stage, error) {
-	var config datadog.IntegrationConfig
-	var configErr error
-	done := beside(func() { config, configErr = e.getConfig(ctx, b.ConfigID) })
-	credential, err := read(ctx)
-	done()
-	switch {
-	case configErr == nil && config.Type != b.Type:
-		return look{}, AtConfig, b.wrongType(&config)
-	case configErr != nil && !datadog.IsForbidden(configErr): // told first: without a config there is no flag to see to
-		return look{}, AtConfig, b.ifGone(configErr)
-	case err != nil:
-		return look{}, AtSource, err
-	case configErr != nil:
-		return look{credential, nil, configErr}, "", nil
+// look reads what there is to know about one binding before anything is decided:
+// its source's current version, the config and the receipt, side by side.
+func (e *Engine) look(ctx context.Context, w *work) error {
+	if w.fault != nil {
+		return nil // which decide reports
 	}
-	return look{credential, &config, nil}, "", nil
+	config := start(func() { w.config, w.configErr = e.getConfig(ctx, w.ConfigID) })
+	var receiptErr error
+	receipt := start(func() { w.receipt, receiptErr = e.readReceipt(ctx, w.ConfigID) })
+	w.lookAtSource(ctx, e.Sources)
+	config()
+	receipt()
+	if w.config != nil {
+		w.see(*w.config)
+	}
+	if receiptErr != nil {
+		return nil //nolint:nilerr // a receipt that cannot be read never fails a relay
+	}
+	return e.findRival(ctx, w)
 }
 
-func (e *Engine) getConfig(ctx context.Context, id datadog.ConfigID) (datadog.IntegrationConfig, error) {
+// lookAtSource asks AWS about the source. A work that may send the credential
+// reads it at once, and asks only when the source may be deleted.
+func (w *work) lookAtSource(ctx context.Context, sources Sources) {
+	if w.read == nil {
+		w.now, w.nowErr = sources.look(ctx, w.Source)
+		return
+	}
+	var err error
+	if w.credential, err = w.read(ctx); err == nil {
+		w.now = current{id: w.credential.VersionID}
+		return
+	}
+	w.nowErr = err
+	if !isDeletion(err) {
+		return
+	}
+	if now, lookErr := sources.look(ctx, w.Source); now.deleted || isNotFound(lookErr) {
+		w.now, w.nowErr = now, lookErr
+	}
+}
+
+// getConfig returns the config; nil with an error when Datadog does not return
+// it.
+func (e *Engine) getConfig(ctx context.Context, id datadog.ConfigID) (*datadog.IntegrationConfig, error) {
 	defer timed(ctx, AtConfig)()
-	return e.Datadog.GetIntegrationConfig(ctx, id)
-}
-
-// ifGone says of an answer that there is no such config what that means here.
-func (b Binding) ifGone(err error) error {
-	if !datadog.IsNotFound(err) {
-		return err
+	config, err := e.Datadog.GetIntegrationConfig(ctx, id)
+	if err != nil {
+		return nil, err
 	}
-	return fmt.Errorf("%s names an integration config that Datadog does not have; GET %s lists those that it has: %w",
-		b.Parameter, datadog.ConfigsPath, err)
+	return &config, nil
 }
 
-func (b Binding) wrongType(config *datadog.IntegrationConfig) error {
-	return fmt.Errorf("integration_type: %s says %s, but integration config %s is of type %s", b.Parameter, b.Type, b.ConfigID, config.Type)
+// findRival looks for another binding of the same config, by the rule of
+// everything.about.
+func (e *Engine) findRival(ctx context.Context, w *work) error {
+	switch {
+	case w.receipt == nil:
+		all, err := e.walk(ctx)
+		if err != nil {
+			return failed(AtBinding, fmt.Errorf("look for another binding of the same integration config: %w", err))
+		}
+		w.receipt, w.rival = all.about(w.Binding)
+	case w.receipt.Binding != w.Parameter:
+		other, err := e.bindingAt(ctx, w.receipt.Binding)
+		if err != nil {
+			return failed(AtBinding, fmt.Errorf("look whether %s is still bound to the same integration config: %w", w.receipt.Binding, err))
+		}
+		w.receipt = nil
+		if other != nil && other.feeds(w.ConfigID) {
+			w.rival = other.Parameter
+		}
+	}
+	return nil
 }

@@ -67,13 +67,13 @@ var integrationType = regexp.MustCompile(`^[A-Z][A-Z0-9_]*$`)
 
 func isFullSecretARN(id string) bool {
 	name, ok := secretNameIn(id)
-	return ok && isFull(name)
+	return ok && hasRandomSuffix(name)
 }
 
-// EnabledMode is what a relay does to a config's `enabled`.
+// EnabledMode says what a relay does to a config's `enabled`.
 type EnabledMode string
 
-// The policies of a binding.
+// The modes of a binding.
 const (
 	Keep   EnabledMode = "keep"   // never sends it
 	On     EnabledMode = "on"     // asserts true
@@ -81,9 +81,9 @@ const (
 	Follow EnabledMode = "follow" // on once a valid credential is delivered, off when the source is deleted
 )
 
-// assertion is the `enabled` to send together with a credential; nil for none.
-func (p EnabledMode) assertion() *bool {
-	switch p {
+// flag returns the `enabled` that the mode wants; nil for none.
+func (m EnabledMode) flag() *bool {
+	switch m {
 	case On, Follow:
 		return aws.Bool(true)
 	case Off:
@@ -93,4 +93,4 @@ func (p EnabledMode) assertion() *bool {
 	}
 }
 
-func (p EnabledMode) known() bool { return p == Keep || p == On || p == Off || p == Follow }
+func (m EnabledMode) known() bool { return m == Keep || m == On || m == Off || m == Follow }

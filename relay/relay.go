@@ -3,22 +3,17 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"runtime"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"golang.org/x/sync/errgroup"
 
 	"credential-relay/datadog"
-)
-
-const (
-	maxRounds      = 3 // how often a relay starts anew because the source has moved on
-	bindingsAtOnce = 8
 )
 
 // Engine relays. Its fields are set before its first use and not changed
@@ -29,207 +24,220 @@ type Engine struct {
 	BindingsPath string // of the parameters that are bindings, such as /credential-relay
 }
 
-// Request says what to relay: one source, or what is bound to one config, or
-// everything that is bound.
-type Request struct {
+// Selector says which bindings a request is about: those of one source, those of
+// one config, or all.
+type Selector struct {
 	Source   Source
 	ConfigID datadog.ConfigID
 	All      bool
+}
 
-	DryRun  bool        // go as far as validation, and change nothing
-	Enabled EnabledMode // On or Off instead of each binding's own policy
+// Request says what to relay.
+type Request struct {
+	Selector
+
+	// IfDue leaves alone what is as it should be, as events ask. Otherwise the
+	// credential is sent whether or not it is due.
+	IfDue bool
+	// VersionID is the version that an event says is current; empty for none. It
+	// is a hint: the relay reads for itself.
+	VersionID string
+	DryRun    bool        // go as far as validation, and change nothing
+	Enabled   EnabledMode // On or Off instead of each binding's own mode
+
+	settle bool // relay once more what is not settled, as the schedule does
 }
 
 // Relay brings every integration config that the request is about up to the
-// current credential of its source, and returns an outcome for each; one that
-// goes wrong does not stop another.
-func (e *Engine) Relay(ctx context.Context, request Request) (outcomes []Result) {
-	defer recovered(func(err error) {
-		outcomes = []Result{request.outcome().failed(AtBinding, err)}
-	})
-	bindings, err := e.requested(ctx, request)
+// current credential of its source. It returns a result for each binding that it
+// reached, and how many bindings it left for want of time; those come first the
+// next time. One binding that fails does not stop another. When the bindings
+// cannot be listed, or there is none, the one result has no config.
+func (e *Engine) Relay(ctx context.Context, request Request) (results []Result, left int) {
+	defer onPanic(func(err error) { results = []Result{request.result(err)} })
+	all, err := e.survey(ctx, request.Selector)
 	if err != nil {
-		return []Result{request.outcome().failed(AtBinding, err)}
-	}
-	if len(bindings) == 0 {
-		return []Result{request.outcome().ignored()}
+		return []Result{request.result(err)}, 0
 	}
 	read := e.Sources.readOnce(ctx)
-	return sideBySide(ctx, bindings, func(ctx context.Context, _ int, b Binding) Result {
-		source := b.sourceOf(request.Source)
-		return e.relayTo(ctx, b.wanting(request.Enabled), source, read(source), request.DryRun)
+	every := sideBySide(ctx, all.works, func(ctx context.Context, w *work) error {
+		w.read = read(w.Source, cmp.Or(w.now.id, request.VersionID))
+		if err := all.complete(ctx, w); err != nil {
+			return err
+		}
+		return e.serve(ctx, w, request)
 	})
+	for i, w := range all.works {
+		if w.left {
+			left++
+		} else {
+			results = append(results, every[i])
+		}
+	}
+	slices.SortFunc(results, func(a, b Result) int {
+		return cmp.Or(strings.Compare(a.Source, b.Source), strings.Compare(string(a.ConfigID), string(b.ConfigID)))
+	})
+	return results, left
 }
 
-// requested finds the bindings that a request is about.
-func (e *Engine) requested(ctx context.Context, request Request) ([]Binding, error) {
-	if request.Source != (Source{}) {
-		return e.bindings(ctx, request.Source)
-	}
-	all, err := e.allBindings(ctx)
-	if err != nil || request.All {
-		return all, err
-	}
-	return slices.DeleteFunc(all, func(b Binding) bool { return b.ConfigID != request.ConfigID }), nil
+// Reconcile looks at every binding and does what is due, like Relay.
+func (e *Engine) Reconcile(ctx context.Context) (results []Result, left int) {
+	return e.Relay(ctx, Request{Selector: Selector{All: true}, IfDue: true, settle: true})
 }
 
-func (r Request) outcome() Result { return Result{Source: r.Source.Name, ConfigID: r.ConfigID} }
-
-// sideBySide does something with each binding, a bounded number at a time, and
-// adds what that took to the effort of its outcome.
-func sideBySide(ctx context.Context, bindings []Binding, do func(ctx context.Context, i int, b Binding) Result) []Result {
-	outcomes := make([]Result, len(bindings))
-	var group errgroup.Group
-	group.SetLimit(bindingsAtOnce)
-	for i, binding := range bindings {
-		group.Go(func() error {
-			ctx, meter := metered(ctx)
-			defer func() { outcomes[i].Effort = meter.after(outcomes[i].Effort) }()
-			defer recovered(func(err error) { outcomes[i] = binding.outcome().failed(AtCredential, err) })
-			outcomes[i] = do(ctx, i, binding)
-			return nil
-		})
+// selected returns the bindings that a selector of one source or config is about.
+// Those that read another source of the same name are among them.
+func (e *Engine) selected(ctx context.Context, selector Selector) ([]Binding, error) {
+	if selector.ConfigID != "" {
+		return e.bindingsFor(ctx, selector.ConfigID)
 	}
-	_ = group.Wait()
-	return outcomes
+	return e.bindingsNamed(ctx, selector.Source)
 }
 
-var errMoving = fmt.Errorf("the source moved to another version during each of %d rounds", maxRounds)
+// result returns the one result of a request that reached no binding.
+func (s Selector) result(err error) Result {
+	w := &work{result: Result{Source: s.Source.Name, ConfigID: s.ConfigID}}
+	w.end(err)
+	return w.result
+}
 
-// relayTo relays to one binding's config, in rounds, until the version that
+func (s Selector) nothingBound(e *Engine) error {
+	where := e.directory(KindSecret) + " and " + e.directory(KindParameter)
+	if s.ConfigID == "" {
+		where = e.directory(s.Source.Kind) + "/" + inParameterName(s.Source.bindingName())
+	}
+	return &stop{outcome: Ignored, stage: AtBinding, cause: fmt.Errorf("nothing is bound: there is no such parameter under %s", where)}
+}
+
+// serve decides what a request leads to for one binding, and does it.
+func (e *Engine) serve(ctx context.Context, w *work, request Request) error {
+	if err := w.isAbout(request.Selector); err != nil {
+		return err
+	}
+	w.Binding = w.withEnabled(request.Enabled)
+	w.result.VersionID = w.now.id
+	d := decide(w.Binding, w.found, request.settle, time.Now())
+	if d.status == StatusBehind {
+		w.result.ChangedAt = w.now.changedAt
+	}
+	switch {
+	case request.Enabled == Off:
+		return e.turnOff(ctx, w, request.DryRun)
+	case request.DryRun:
+		return e.rehearse(ctx, w, d)
+	case !request.IfDue && d.status != StatusBroken:
+		d = decision{action: relayIt, status: d.status}
+	}
+	if request.All && d.callsDatadog() && !e.hasTurn(ctx) {
+		w.left = true
+		return errNoTurn
+	}
+	return e.act(ctx, w, d)
+}
+
+// isAbout stops the work of a binding that reads another source than the one
+// selected.
+func (w *work) isAbout(selector Selector) error {
+	if selector.Source == (Source{}) || w.fault != nil {
+		return nil
+	}
+	if reason := w.mismatch(selector.Source); reason != "" {
+		return &stop{outcome: Ignored, stage: AtBinding, cause: fmt.Errorf("%s: %s", w.Parameter, reason)}
+	}
+	return nil
+}
+
+// errNoTurn ends the work of a binding that is left for the next time.
+var errNoTurn = errors.New("left for want of time")
+
+// act does what was decided, and leaves a receipt.
+func (e *Engine) act(ctx context.Context, w *work, d decision) error {
+	stages, cancel := withReceiptTime(ctx)
+	defer cancel()
+	err := e.do(stages, w, d)
+	err = e.enforceOff(stages, w, err)
+	w.end(err)
+	e.leaveReceipt(ctx, w, d)
+	return nil
+}
+
+func (e *Engine) do(ctx context.Context, w *work, d decision) error {
+	switch d.action {
+	case report:
+		return d.err
+	case switchOff:
+		return e.sendFlag(ctx, w, aws.Bool(false))
+	case relayIt:
+		return e.relayRounds(ctx, w)
+	case sendFlag:
+		if err := e.sendFlag(ctx, w, w.Enabled.flag()); err != nil || d.status == StatusCurrent {
+			return err
+		}
+		return e.askDatadog(ctx, w)
+	case askDatadog:
+		return e.askDatadog(ctx, w)
+	default:
+		w.result.Outcome = Unchanged
+		return nil
+	}
+}
+
+const maxRounds = 3 // how often a relay starts over because the source has moved on
+
+var errMoving = temporary{fmt.Errorf("the source moved to another version during each of %d rounds", maxRounds)}
+
+// relayRounds relays to one binding's config, in rounds, until the version that
 // Datadog holds is the current one.
-func (e *Engine) relayTo(ctx context.Context, b Binding, source Source, read reader, dryRun bool) Result {
-	if unfit := b.unfit(source); unfit != nil {
-		return *unfit
+func (e *Engine) relayRounds(ctx context.Context, w *work) error {
+	if err := w.readCredential(ctx); err != nil {
+		return err
 	}
-	o := b.outcome()
 	for range maxRounds {
-		ended, moved := e.round(ctx, b, o, read, dryRun)
-		if !moved {
-			return ended
+		if err := e.prepare(ctx, w); err != nil {
+			return err
 		}
-		read = e.Sources.reader(source)
-	}
-	return o.failed(AtConfirm, errMoving)
-}
-
-// round takes the credential through every stage once. It reports moved when
-// the source had another version by the time Datadog held this one.
-func (e *Engine) round(ctx context.Context, b Binding, o Result, read reader, dryRun bool) (_ Result, moved bool) {
-	o, candidate, ok := e.prepare(ctx, b, o, read)
-	switch {
-	case dryRun && ok:
-		o.Outcome, o.WouldSend = Unchanged, b.wouldSend(candidate.secrets)
-		return o, false
-	case dryRun:
-		return o, false
-	case !ok:
-		return e.withoutCredential(ctx, b, o), false
-	}
-	if o, ok = e.store(ctx, b, o, candidate); !ok {
-		return e.withoutCredential(ctx, b, o), false
-	}
-	o, moved = e.confirm(ctx, b, o, candidate.credential)
-	return o.masking(candidate.secrets), moved
-}
-
-// candidate is a credential that is ready to be stored.
-type candidate struct {
-	credential Credential
-	secrets    datadog.Secrets
-}
-
-// prepare takes the credential as far as it goes without changing anything. It
-// reports false when that is the end.
-func (e *Engine) prepare(ctx context.Context, b Binding, o Result, read reader) (Result, candidate, bool) {
-	look, stage, err := e.look(ctx, b, read)
-	if err != nil {
-		return o.failed(stage, err), candidate{}, false
-	}
-	if unfit := b.unfit(look.credential.Source); unfit != nil {
-		return *unfit, candidate{}, false
-	}
-	o = o.with(look)
-	secrets, err := look.credential.Select(b.Fields)
-	if err != nil {
-		return o.failed(AtCredential, err), candidate{}, false
-	}
-	offered, err := e.validate(ctx, b, look, secrets)
-	switch {
-	case !offered:
-		o = o.notValidated(err)
-	case err != nil:
-		return o.ended(judged(err, Rejected), AtValidate, err), candidate{}, false
-	default:
-		o.Validated = aws.Bool(true)
-	}
-	return o, candidate{look.credential, secrets}, true
-}
-
-// store has Datadog store the candidate, and the flag with it.
-func (e *Engine) store(ctx context.Context, b Binding, o Result, c candidate) (Result, bool) {
-	if b.inAzure {
-		return e.storeInAzure(ctx, b, o, c)
-	}
-	o, err := e.patch(ctx, b, o, c.secrets, b.Enabled.assertion())
-	if err != nil {
-		return o.ended(judged(err, Rejected), AtPatch, b.ifGone(err)), false
-	}
-	return o, true
-}
-
-// patch has Datadog change secrets, flag or both in the binding's config. What
-// is nil stays as it is.
-func (e *Engine) patch(ctx context.Context, b Binding, o Result, secrets datadog.Secrets, enabled *bool) (Result, error) {
-	defer timed(ctx, AtPatch)()
-	patched, err := e.Datadog.UpdateIntegrationConfig(ctx, b.ConfigID, datadog.Update{Type: b.Type, Secrets: secrets, Enabled: enabled})
-	if err != nil {
-		return o, err
-	}
-	o.State, o.Enabled = patched.State, &patched.Enabled
-	return o, nil
-}
-
-// wouldSend names what a relay would send.
-func (b Binding) wouldSend(secrets datadog.Secrets) []string {
-	var names []string
-	if b.Enabled.assertion() != nil {
-		names = append(names, "enabled")
-	}
-	if b.inAzure {
-		return append(names, "azure.client_secret")
-	}
-	for _, key := range slices.Sorted(maps.Keys(secrets)) {
-		names = append(names, "secrets."+key)
-	}
-	return names
-}
-
-// beside runs f while its caller goes on, until that calls done. A panic of f
-// becomes the caller's: in a goroutine of its own nobody could recover from it,
-// and the program would end with the panic's value in its log.
-func beside(f func()) (done func()) {
-	ended := make(chan any, 1)
-	go func() {
-		defer func() { ended <- recover() }()
-		f()
-	}()
-	return func() {
-		if cause := <-ended; cause != nil {
-			panic(cause)
+		if err := e.store(ctx, w); err != nil {
+			return err
+		}
+		moved, err := e.confirm(ctx, w)
+		if err != nil || !moved {
+			return err
 		}
 	}
+	return failed(AtConfirm, errMoving)
 }
 
-// recovered, deferred, hands over a panic as an error. Of the panic's value it
-// tells nothing, unless that is the runtime's own: a library's may quote what it
-// was given.
-func recovered(handle func(error)) {
-	switch cause := recover().(type) {
-	case nil:
-	case runtime.Error:
-		handle(fmt.Errorf("internal error: %w", cause))
-	default:
-		handle(errors.New("internal error"))
+// prepare takes the credential as far as it goes without changing anything: it
+// picks what is sent, and has Datadog try it.
+func (e *Engine) prepare(ctx context.Context, w *work) (err error) {
+	w.result.VersionID = w.credential.VersionID
+	if w.candidate, err = w.credential.Select(w.Fields); err != nil {
+		return failed(AtCredential, err)
 	}
+	w.mask.Add(w.candidate)
+	return e.validate(ctx, w)
+}
+
+// rehearse does what a relay would do, as far as it changes nothing.
+func (e *Engine) rehearse(ctx context.Context, w *work, d decision) error {
+	w.result.Status = d.status
+	switch d.action {
+	case report:
+		return d.err
+	case switchOff:
+		w.result.Outcome, w.result.WouldSend = WouldUpdate, []string{"enabled"}
+		return nil
+	}
+	if err := w.readCredential(ctx); err != nil {
+		return err
+	}
+	if err := e.prepare(ctx, w); err != nil {
+		return err
+	}
+	w.result.Outcome = WouldUpdate
+	if w.Enabled.flag() != nil {
+		w.result.WouldSend = []string{"enabled"}
+	}
+	w.result.WouldSend = append(w.result.WouldSend, w.destination.sends(w.candidate)...)
+	return nil
 }

@@ -48,7 +48,7 @@ func staging(t testing.TB) *world {
 // stage puts a value into the secret, labelled AWSPENDING.
 func (w *world) stage(version, value string) {
 	_, err := w.engine.Sources.SecretsManager.PutSecretValue(w.Context(), &secretsmanager.PutSecretValueInput{
-		SecretId: aws.String(oktaSecret), ClientRequestToken: aws.String(version), SecretString: aws.String(value), VersionStages: []string{pending},
+		SecretId: aws.String(oktaSecret), ClientRequestToken: aws.String(version), SecretString: aws.String(value), VersionStages: []string{LabelPending},
 	})
 	if err != nil {
 		w.Fatal(err)
@@ -58,7 +58,7 @@ func (w *world) stage(version, value string) {
 // labels are the secret's: which version each is on.
 func (w *world) labels() map[string]string {
 	w.Helper()
-	found, err := w.engine.Sources.describe(w.Context(), SecretNamed(oktaSecret))
+	found, err := w.engine.Sources.describeSecret(w.Context(), SecretNamed(oktaSecret))
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -103,7 +103,7 @@ func (e *Engine) take(ctx context.Context, step string, r Rotation) ([]Result, e
 	case "test":
 		return e.Test(ctx, r)
 	default:
-		return nil, e.Finish(ctx, r)
+		return e.Finish(ctx, r)
 	}
 }
 
@@ -132,7 +132,7 @@ func TestRotation(t *testing.T) {
 		if err := w.rotate(steps...); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := w.labels(), map[string]string{LabelCurrent: token, pending: token, "AWSPREVIOUS": before}; !maps.Equal(got, want) {
+		if got, want := w.labels(), map[string]string{LabelCurrent: token, LabelPending: token, "AWSPREVIOUS": before}; !maps.Equal(got, want) {
 			t.Errorf("got the labels %v, want %v", got, want)
 		}
 		if !w.holds("1111", stagedValue) || len(w.patches()) != 1 {
@@ -266,10 +266,10 @@ func TestStaged(t *testing.T) {
 		{"at once", staging, nil, steps[:3], "", 0},
 		{"at the second look", staging, missing(1), steps[:3], "", 500 * time.Millisecond},
 		{"at the third look", staging, missing(2), steps[:3], "", 1500 * time.Millisecond},
-		{"never", staging, missing(100), steps[:2], errNotStaged.Error(), stagedFor},
-		{"nothing is staged", rotating, nil, steps[:2], errNotStaged.Error(), stagedFor},
-		{"nothing is staged, and the rotation is a test", rotating, nil, steps[2:3], "", stagedFor},
-		{"no answer", staging, always("GetSecretValue", 1, hang), steps[:3], context.DeadlineExceeded.Error(), stagedFor},
+		{"never", staging, missing(100), steps[:2], errNotStaged.Error(), stagedTime},
+		{"nothing is staged", rotating, nil, steps[:2], errNotStaged.Error(), stagedTime},
+		{"nothing is staged, and the rotation is a test", rotating, nil, steps[2:3], "", stagedTime},
+		{"no answer", staging, always("GetSecretValue", 1, hang), steps[:3], context.DeadlineExceeded.Error(), stagedTime},
 		{"no permission", staging, always("GetSecretValue", 1, awsFault(400, "AccessDeniedException")), steps[:3], "GetSecretValue: AccessDeniedException", 0},
 		{"no permission after a while", staging, func(c call) fault {
 			if first := missing(1)(c); first != nil {

@@ -7,7 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 )
 
-// Kind tells the two kinds of source apart.
+// Kind says which AWS service holds a source.
 type Kind string
 
 // The kinds of source.
@@ -16,32 +16,35 @@ const (
 	KindParameter Kind = "parameter" // in SSM Parameter Store
 )
 
-// Source is the secret or parameter that a binding reads.
+// Source is a secret or a parameter: the one that a binding reads, or the one
+// that an event or a person names.
 type Source struct {
 	Kind Kind
+	// Name is the plain name. A parameter's name of several levels begins with a
+	// slash.
 	Name string
-	// ARN is a secret's; empty when the secret is known by its name, in our
-	// own account and region.
+	// ARN is a secret's ARN; empty when the secret is known by its name.
 	ARN string
-	// Account and Region are where the source is; empty for our own.
+	// Account and Region say where the source is; empty for our own.
 	Account, Region string
-	// typed is set when the ARN comes from a person, who may leave out its
-	// random suffix.
-	typed bool
+	// partial is set when a person gave the ARN and may have left out its random
+	// suffix.
+	partial bool
 }
 
-// SecretAt is the secret with this full ARN, as AWS's own events give it.
+// SecretAt returns the secret with this full ARN, as AWS's own events give it.
+// It reports false for anything else than the full ARN of a secret.
 func SecretAt(fullARN string) (source Source, ok bool) {
 	name, ok := secretNameIn(fullARN)
-	if !ok || !isFull(name) {
+	if !ok || !hasRandomSuffix(name) {
 		return Source{}, false
 	}
 	return secretIn(fullARN, name), true
 }
 
-// SecretNamed is the secret that a person means by this id: a name in our own
-// account and region, an ARN, or an ARN without its random suffix. Like Secrets
-// Manager it takes what looks like that suffix for it.
+// SecretNamed returns the secret that a person means by this id: a name in our
+// own account and region, an ARN, or an ARN without its random suffix. Like
+// Secrets Manager, it reads six characters behind a hyphen as that suffix.
 // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
 func SecretNamed(id string) Source {
 	name, ok := secretNameIn(id)
@@ -49,7 +52,7 @@ func SecretNamed(id string) Source {
 		return Source{Kind: KindSecret, Name: id}
 	}
 	source := secretIn(id, name)
-	source.typed = true
+	source.partial = true
 	return source
 }
 
@@ -61,8 +64,25 @@ func secretIn(id, nameInARN string) Source {
 	}
 }
 
-// In places a source that is known by its name in the account and region of
-// the event that tells of it.
+// ParameterNamed returns the parameter that a person means by this id: a name or
+// an ARN. A name of several levels begins with a slash in Parameter Store, and
+// may be given here without it.
+// https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
+func ParameterNamed(id string) Source {
+	source := Source{Kind: KindParameter, Name: id}
+	if parsed, err := arn.Parse(id); err == nil && parsed.Service == "ssm" {
+		if name, ok := strings.CutPrefix(parsed.Resource, "parameter/"); ok {
+			source = Source{Kind: KindParameter, Name: name, Account: parsed.AccountID, Region: parsed.Region}
+		}
+	}
+	if strings.Contains(source.Name, "/") && !strings.HasPrefix(source.Name, "/") {
+		source.Name = "/" + source.Name
+	}
+	return source
+}
+
+// In returns the source with the account and region of the event that names it.
+// An ARN has its own.
 func (s Source) In(account, region string) Source {
 	if s.ARN == "" {
 		s.Account, s.Region = account, region
@@ -70,25 +90,32 @@ func (s Source) In(account, region string) Source {
 	return s
 }
 
-// ParameterNamed is the parameter with this name. A name of several levels
-// begins with a slash in Parameter Store, and may be given here without it.
-// https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html
-func ParameterNamed(name string) Source {
-	if strings.Contains(name, "/") && !strings.HasPrefix(name, "/") {
-		name = "/" + name
+// id returns what AWS is asked for: the ARN, or the name.
+func (s Source) id() string {
+	if s.ARN != "" {
+		return s.ARN
 	}
-	return Source{Kind: KindParameter, Name: name}
+	return s.Name
+}
+
+// bindingName returns the name that a binding of the source has in its
+// parameter's name.
+func (s Source) bindingName() string {
+	if s.Kind == KindParameter {
+		return strings.TrimPrefix(s.Name, "/")
+	}
+	return s.Name
 }
 
 // randomSuffix is what Secrets Manager puts behind a secret's name in its ARN.
 var randomSuffix = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
 
-// maxSecretName bounds what strangers can have us log.
+// maxSecretName is the longest name of a secret, in characters.
 // https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
 const maxSecretName = 512
 
-// isFull reports whether a name in an ARN has the random suffix.
-func isFull(nameInARN string) bool {
+// hasRandomSuffix reports whether a name in an ARN has the random suffix.
+func hasRandomSuffix(nameInARN string) bool {
 	name := randomSuffix.ReplaceAllString(nameInARN, "")
 	return name != nameInARN && name != "" && len(name) <= maxSecretName
 }
@@ -99,12 +126,4 @@ func secretNameIn(id string) (name string, ok bool) {
 		return "", false
 	}
 	return strings.CutPrefix(parsed.Resource, "secret:")
-}
-
-// boundAs is the name that a binding of the source goes by.
-func (s Source) boundAs() string {
-	if s.Kind == KindParameter {
-		return strings.TrimPrefix(s.Name, "/")
-	}
-	return s.Name
 }

@@ -52,13 +52,13 @@ func TestSecretNamed(t *testing.T) {
 	}{
 		{"a name", "prod/okta", Source{Kind: KindSecret, Name: "prod/okta"}},
 		{"a name that looks like an ARN's end", "prod/okta-AbCdEf", Source{Kind: KindSecret, Name: "prod/okta-AbCdEf"}},
-		{"an ARN", ours + "prod/okta-AbCdEf", Source{Kind: KindSecret, Name: "prod/okta", ARN: ours + "prod/okta-AbCdEf", Account: "111122223333", Region: "us-east-1", typed: true}},
-		{"an ARN without its suffix", ours + "prod/okta", Source{Kind: KindSecret, Name: "prod/okta", ARN: ours + "prod/okta", Account: "111122223333", Region: "us-east-1", typed: true}},
+		{"an ARN", ours + "prod/okta-AbCdEf", Source{Kind: KindSecret, Name: "prod/okta", ARN: ours + "prod/okta-AbCdEf", Account: "111122223333", Region: "us-east-1", partial: true}},
+		{"an ARN without its suffix", ours + "prod/okta", Source{Kind: KindSecret, Name: "prod/okta", ARN: ours + "prod/okta", Account: "111122223333", Region: "us-east-1", partial: true}},
 		{"of GovCloud", "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:okta", Source{
-			Kind: KindSecret, Name: "okta", ARN: "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:okta", Account: "111122223333", Region: "us-gov-west-1", typed: true,
+			Kind: KindSecret, Name: "okta", ARN: "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:okta", Account: "111122223333", Region: "us-gov-west-1", partial: true,
 		}},
 		{"of China", "arn:aws-cn:secretsmanager:cn-north-1:111122223333:secret:okta-AbCdEf", Source{
-			Kind: KindSecret, Name: "okta", ARN: "arn:aws-cn:secretsmanager:cn-north-1:111122223333:secret:okta-AbCdEf", Account: "111122223333", Region: "cn-north-1", typed: true,
+			Kind: KindSecret, Name: "okta", ARN: "arn:aws-cn:secretsmanager:cn-north-1:111122223333:secret:okta-AbCdEf", Account: "111122223333", Region: "cn-north-1", partial: true,
 		}},
 		{"the ARN of something else is a name that there is not", "arn:aws:ssm:us-east-1:111122223333:parameter/x", Source{
 			Kind: KindSecret, Name: "arn:aws:ssm:us-east-1:111122223333:parameter/x",

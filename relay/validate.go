@@ -7,31 +7,44 @@ import (
 	"credential-relay/datadog"
 )
 
-// validate has Datadog try the candidate. It reports false, and why, where
-// Datadog does not offer that, or does not let us read the domain it would need.
-//
-// Of ENTRA_ID the call would carry no secrets, and so judge what the Azure
-// integration holds already. That proves nothing about the candidate, and when
-// the old one has expired it would keep the new one out.
-func (e *Engine) validate(ctx context.Context, b Binding, found look, candidate datadog.Secrets) (offered bool, err error) {
-	if b.inAzure {
-		return false, errTriedWhenStored
-	}
-	if found.config == nil {
-		return false, found.unread
-	}
+// validate has Datadog try the candidate, and stops the relay when Datadog
+// refuses it. Where Datadog does not offer to try it, the relay goes on.
+func (e *Engine) validate(ctx context.Context, w *work) error {
 	defer timed(ctx, AtValidate)()
-	err = e.Datadog.ValidateCredential(ctx, b.Type, found.config.Domain, candidate)
+	w.result.Validated, w.result.NotValidated = nil, ""
+	offered, err := w.destination.validate(ctx, e, w)
+	switch {
+	case !offered:
+		w.notValidated(err)
+		return nil
+	case err != nil:
+		return judged(Rejected, AtValidate, err)
+	}
+	w.validated()
+	return nil
+}
+
+var errNoDomain = errors.New("the integration config has no domain, which Datadog needs to try a credential; set its domain in Datadog")
+
+// validate has Datadog try the candidate for the config's domain. It reports
+// false, and why, where Datadog does not offer that, or does not let us read the
+// domain.
+func (inConfig) validate(ctx context.Context, e *Engine, w *work) (offered bool, err error) {
+	switch {
+	case w.config == nil:
+		return false, w.configErr
+	case w.config.Domain == "":
+		return true, errNoDomain
+	}
+	err = e.Datadog.ValidateCredential(ctx, w.Type, w.config.Domain, w.candidate)
 	return !datadog.IsNotOffered(err), err
 }
 
-var errTriedWhenStored = errors.New("an Entra ID credential is tried only once it is stored")
+var errTriedWhenStored = errors.New("Datadog tries an Entra ID credential only once it is stored")
 
-// judged is the verdict on an error: the one given where Datadog has judged the
-// credential, and a failure where anything else went wrong.
-func judged(err error, verdict Outcome) Outcome {
-	if datadog.IsInvalidCredential(err) {
-		return verdict
-	}
-	return Failed
+// validate does not call Datadog. For ENTRA_ID the call carries no secrets and
+// would judge the credential already stored: that says nothing about the
+// candidate, and would keep it out once the stored one has expired.
+func (inAzure) validate(context.Context, *Engine, *work) (offered bool, err error) {
+	return false, errTriedWhenStored
 }
