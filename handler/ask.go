@@ -20,8 +20,8 @@ func decodeByHand(event object) (Trigger, error) {
 		return Trigger{Kind: "envelope"}, malformed("an envelope must hold relay or reconcile, and nothing beside it")
 	case event.has("reconcile"):
 		trigger := Trigger{Kind: "reconcile", reconcile: true, byHand: true}
-		if asked, err := decodeObject(event["reconcile"]); err != nil || len(asked) > 0 {
-			return trigger, malformed("reconcile: must be an empty object")
+		if err := decodeNothing("reconcile", event["reconcile"]); err != nil {
+			return trigger, err
 		}
 		return trigger, nil
 	}
@@ -34,30 +34,42 @@ func decodeByHand(event object) (Trigger, error) {
 
 // decodeAsk decodes what a person or another program asks to be relayed. It is
 // strict, and names the field at fault.
-func decodeAsk(raw json.RawMessage) (relay.Request, error) {
-	var asked object
-	if json.Unmarshal(raw, &asked) != nil || asked == nil {
-		return relay.Request{}, malformed(`must be a JSON object, such as {"secret": "prod/okta/datadog"}`)
+func decodeAsk(raw json.RawMessage) (request relay.Request, err error) {
+	err = decodeFields(raw, &request.Selector, func(name string, value json.RawMessage) error {
+		return setOption(&request, name, value)
+	})
+	return request, err
+}
+
+// decodeFields decodes an object that selects what to look at by one field. It
+// hands over the others.
+func decodeFields(raw json.RawMessage, selector *relay.Selector, other func(name string, value json.RawMessage) error) error {
+	var fields object
+	if json.Unmarshal(raw, &fields) != nil || fields == nil {
+		return malformed(`must be a JSON object, such as {"secret": "prod/okta/datadog"}`)
 	}
-	var request relay.Request
 	selectors := 0
-	for _, name := range slices.Sorted(maps.Keys(asked)) {
-		selects, err := setAsk(&request, name, asked[name])
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		selects, err := setSelector(selector, name, fields[name])
+		if err == nil && !selects {
+			err = other(name, fields[name])
+		}
 		if err != nil {
-			return relay.Request{}, err
+			return err
 		}
 		if selects {
 			selectors++
 		}
 	}
 	if selectors != 1 {
-		return relay.Request{}, malformed("name what to look at by one of secret, parameter, integration_config_id and all, and by only one")
+		return malformed("name what to look at by one of secret, parameter, integration_config_id and all, and by only one")
 	}
-	return request, nil
+	return nil
 }
 
-// setAsk sets one field. It reports whether that selects what to look at.
-func setAsk(request *relay.Request, name string, value json.RawMessage) (selects bool, err error) {
+// setSelector sets the field that selects what to look at. It reports false for
+// every other field.
+func setSelector(selector *relay.Selector, name string, value json.RawMessage) (selects bool, err error) {
 	switch name {
 	case "secret", "parameter", "integration_config_id":
 		var id string
@@ -66,35 +78,42 @@ func setAsk(request *relay.Request, name string, value json.RawMessage) (selects
 		}
 		switch name {
 		case "secret":
-			request.Source = relay.SecretNamed(id)
+			selector.Source = relay.SecretNamed(id)
 		case "parameter":
-			request.Source = relay.ParameterNamed(id)
+			selector.Source = relay.ParameterNamed(id)
 		default:
-			request.ConfigID = datadog.ConfigID(id)
+			selector.ConfigID = datadog.ConfigID(id)
 		}
 		return true, nil
 	case "all":
-		if json.Unmarshal(value, &request.All) != nil || !request.All {
+		if json.Unmarshal(value, &selector.All) != nil || !selector.All {
 			return false, malformed("all: must be true, or left out")
 		}
 		return true, nil
+	}
+	return false, nil
+}
+
+// setOption sets a field of a request that selects nothing.
+func setOption(request *relay.Request, name string, value json.RawMessage) error {
+	switch name {
 	case "dry_run":
 		if !isBool(value, &request.DryRun) {
-			return false, malformed("dry_run: must be true or false")
+			return malformed("dry_run: must be true or false")
 		}
 	case "enabled":
 		var on bool
 		if !isBool(value, &on) {
-			return false, malformed("enabled: must be true or false")
+			return malformed("enabled: must be true or false")
 		}
 		request.Enabled = relay.Off
 		if on {
 			request.Enabled = relay.On
 		}
 	default:
-		return false, malformed("%s: is not a field; those are secret, parameter, integration_config_id, all, enabled and dry_run", name)
+		return malformed("%s: is not a field; those are secret, parameter, integration_config_id, all, enabled and dry_run", name)
 	}
-	return false, nil
+	return nil
 }
 
 // maxID is the length of the longest id there is, an ARN's.

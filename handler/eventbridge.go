@@ -47,8 +47,15 @@ func decodeLabelUpdated(event object) (Trigger, error) {
 	if json.Unmarshal(event["resources"], &resources) != nil || len(resources) != 1 {
 		return trigger, malformed("%s: resources must hold the secret's ARN", trigger.Kind)
 	}
+	if version := detail.text("versionId"); len(version) <= maxVersionID {
+		trigger.VersionID = version
+	}
 	return trigger.about(resources[0], "resources[0]")
 }
+
+// maxVersionID is the length of the longest id of a secret's version.
+// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html
+const maxVersionID = 64
 
 // decodeParameterChange decodes Parameter Store's own event. It names no
 // version.
@@ -74,7 +81,7 @@ func decodeParameterChange(event object) (Trigger, error) {
 // when that was. An event that does not say so legibly is worth a relay as well.
 func changeTold(kind string, event object) Trigger {
 	changed, _ := time.Parse(time.RFC3339, event.text("time"))
-	return Trigger{Kind: kind, changed: changed}
+	return Trigger{Kind: kind, changed: changed, Request: relay.Request{IfDue: true}}
 }
 
 func detailOf(event object) (object, error) {

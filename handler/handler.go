@@ -73,6 +73,8 @@ func (h *Handler) serve(ctx context.Context, raw []byte) (served, error) {
 		return h.serveBatch(ctx, event)
 	case event.isDelivery():
 		return h.serveDelivery(ctx, event), nil
+	case event.isQuestion():
+		return h.serveQuestion(ctx, event)
 	default:
 		return h.serveStraight(ctx, event)
 	}
@@ -122,20 +124,22 @@ func (h *Handler) relayOne(ctx context.Context, trigger Trigger) Report {
 	case trigger.answered():
 		return Report{Results: []relay.Result{trigger.outcome}}
 	case trigger.reconcile:
-		outcomes, left := h.Engine.Reconcile(ctx)
-		return Report{Results: outcomes, Left: left, reconciled: hasLooked(outcomes, left)}
+		results, left := h.Engine.Reconcile(ctx)
+		return Report{Results: results, Left: left, reconciled: hasLooked(results, left)}
 	default:
-		return Report{Results: h.Engine.Relay(ctx, trigger.Request)}
+		results, left := h.Engine.Relay(ctx, trigger.Request)
+		return Report{Results: results, Left: left}
 	}
 }
 
 // hasLooked reports whether a reconcile has looked at a binding, or found that
-// there is none. An outcome of no config is that of a list that could not be had.
-func hasLooked(outcomes []relay.Result, left int) bool {
-	if len(outcomes) == 0 {
+// there is none. A result without a config says that the bindings could not be
+// listed.
+func hasLooked(results []relay.Result, left int) bool {
+	if len(results) == 0 {
 		return left == 0
 	}
-	return outcomes[0].ConfigID != ""
+	return results[0].ConfigID != ""
 }
 
 // withinDeadline keeps back from the invocation's deadline what it takes to

@@ -67,7 +67,7 @@ func TestBatch(t *testing.T) {
 		// Lambda takes an empty id for the whole batch, which is the safe side.
 		{"without an id", [][2]string{{"", bad}, {"2", good}}, `""`, "failed updated", 1},
 		{"by hand", [][2]string{{"1", `{"relay":{"secret":"bad"}}`}}, `"1"`, "failed", 0},
-		{"a dry run beside a real one", [][2]string{{"1", `{"relay":{"secret":"good","dry_run":true}}`}, {"2", `{"relay":{"secret":"good"}}`}}, ``, "unchanged updated", 1},
+		{"a dry run beside a real one", [][2]string{{"1", `{"relay":{"secret":"good","dry_run":true}}`}, {"2", `{"relay":{"secret":"good"}}`}}, ``, "updated would_update", 1},
 		{"a batch in a batch", [][2]string{{"1", batch([2]string{"2", bad})}}, `"1"`, "failed", 0},
 		{"a body of nothing", [][2]string{{"1", ""}}, `"1"`, "failed", 0},
 	} {
@@ -112,7 +112,7 @@ func TestStraight(t *testing.T) {
 		{"an event that fails", labelUpdated(secrets + "bad-AbCdEf"), "", new(*RelayFailed), "1 of 1 not up to date: bad for integration config bad: failed at config: "},
 		{"an event that is unknown", `{"a":1}`, `"outcome":"ignored"`, nil, ""},
 		{"an event of another kind of batch", `{"Records":[{"eventSource":"aws:s3"}]}`, `"outcome":"ignored"`, nil, ""},
-		{"an event that half fails", labelUpdated(secrets + "half-AbCdEf"), "", new(*RelayFailed), "1 of 2 not up to date: half for integration config bad: failed at config: "},
+		{"an event that half fails", labelUpdated(secrets + "half-AbCdEf"), "", new(*RelayFailed), "1 of 2 not up to date: half for integration config gone: failed at config: "},
 		{"an event that cannot be read", `[`, "", new(*MalformedEvent), "the event is not a JSON object"},
 		{"an envelope that leads to an update", `{"relay":{"secret":"good"}}`, `"outcome":"updated"`, nil, ""},
 		{"an envelope that fails", `{"relay":{"secret":"bad"}}`, `"outcome":"failed"`, nil, ""},
@@ -123,8 +123,9 @@ func TestStraight(t *testing.T) {
 			w.bound("good")
 			w.bound("bad")
 			w.bound("half")
-			w.bind("half", "bad")
+			w.bind("half", "gone")
 			w.datadog.RemoveConfig("bad")
+			w.datadog.RemoveConfig("gone")
 			reply, err := w.invoke(t.Context(), c.event)
 			if !strings.Contains(reply, c.reply) {
 				t.Errorf("got the reply %s, want %s", reply, c.reply)
@@ -238,13 +239,13 @@ func (hanging) RoundTrip(request *http.Request) (*http.Response, error) {
 // savedQueries go by these keys: each is a promise.
 var savedQueries = []string{
 	"trigger", "source", "integration_config_id", "integration_type", "outcome", "validated", "version_id", "state", "enabled",
-	"dry_run", "stage", "error", "retryable", "outcomes", "duration_ms", "stack_trace",
+	"dry_run", "status", "stage", "error", "retryable", "outcomes", "duration_ms", "stack_trace",
 }
 
 // TestLogKeys reads the line of each verdict. There are no other keys than the
 // promised ones, and each of those is in use. Metrics are looked at by themselves.
 func TestLogKeys(t *testing.T) {
-	refused := datadogsim.Answer{Status: http.StatusBadRequest}
+	refused := datadogsim.Answer{Status: http.StatusBadRequest, Body: `{"errors":["no"]}`}
 	down := datadogsim.Answer{Status: http.StatusTooManyRequests, Header: http.Header{"X-Ratelimit-Reset": {"3600"}}}
 	straight := labelUpdated(secrets + "good-AbCdEf")
 	const (
@@ -262,19 +263,21 @@ func TestLogKeys(t *testing.T) {
 		keys    string
 	}{
 		{relay.Updated, "INFO", func(*world) {}, straight, read + " validated"},
-		{relay.Unchanged, "INFO", func(*world) {}, `{"relay":{"secret":"good","dry_run":true}}`, read + " validated dry_run"},
+		{relay.WouldUpdate, "INFO", func(*world) {}, `{"relay":{"secret":"good","dry_run":true}}`, read + " validated dry_run status"},
 		{relay.Pending, "WARN", func(w *world) { w.datadog.Script(datadogsim.ValidateStored, down) }, straight, read + " validated" + fault},
 		{relay.Rejected, "ERROR", func(w *world) { w.datadog.Script(datadogsim.Validate, refused) }, straight, read + fault},
 		{relay.Invalid, "ERROR", func(w *world) { w.datadog.Script(datadogsim.ValidateStored, refused) }, straight, read + " validated" + fault},
-		{relay.Failed, "ERROR", func(w *world) { w.datadog.RemoveConfig("good") }, straight, bound + fault},
-		{relay.Ignored, "INFO", func(*world) {}, labelUpdated(secrets + "unbound-AbCdEf"), always + " source"},
+		{relay.Failed, "ERROR", func(w *world) { w.datadog.RemoveConfig("good") }, straight, bound + " version_id" + fault},
+		{relay.Ignored, "INFO", func(*world) {}, labelUpdated(secrets + "unbound-AbCdEf"), always + " source" + fault},
 		{relay.Ignored, "WARN", func(*world) {}, `{}`, always + fault},
 	} {
 		t.Run(string(c.verdict), func(t *testing.T) {
 			w := newWorld(t)
 			w.bound("good")
 			c.given(w)
-			_, _ = w.invoke(t.Context(), c.event)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			_, _ = w.invoke(ctx, c.event)
 			lines := w.logged()
 			if len(lines) != 2 {
 				t.Fatalf("got %d lines of log, want 2: %s", len(lines), w.log.String())

@@ -20,6 +20,8 @@ const (
 	keyValidated    = "validated"
 	keyNotValidated = "not_validated"
 	keyVersionID    = "version_id"
+	keyStatus       = "status"
+	keyReceiptError = "receipt_error"
 	keyState        = "state"
 	keyEnabled      = "enabled"
 	keyDryRun       = "dry_run"
@@ -60,7 +62,9 @@ func levelOf(outcome relay.Result) slog.Level {
 	switch {
 	case outcome.Failed():
 		return slog.LevelError
-	case outcome.Error != nil: // pending, or ignored for a reason
+	case outcome.Outcome == relay.Ignored && outcome.Error.Stage == relay.AtBinding: // nothing is bound, as for most secrets
+		return slog.LevelInfo
+	case outcome.Error != nil, outcome.ReceiptError != "":
 		return slog.LevelWarn
 	default:
 		return slog.LevelInfo
@@ -76,6 +80,8 @@ func attributes(trigger Trigger, o relay.Result) []slog.Attr {
 		slog.String(keyOutcome, string(o.Outcome)),
 		slog.String(keyVersionID, o.VersionID),
 		slog.String(keyState, string(o.State)),
+		slog.String(keyStatus, string(o.Status)),
+		slog.String(keyReceiptError, o.ReceiptError),
 	}, func(attr slog.Attr) bool { return attr.Value.String() == "" })
 	if o.Validated != nil {
 		attrs = append(attrs, slog.Bool(keyValidated, *o.Validated))
@@ -92,6 +98,9 @@ func attributes(trigger Trigger, o relay.Result) []slog.Attr {
 	if o.Error != nil {
 		attrs = append(attrs, slog.String(keyStage, string(o.Error.Stage)),
 			slog.String(keyError, o.Error.Message), slog.Bool(keyRetryable, o.Error.Retryable))
+		if o.Error.Stack != "" {
+			attrs = append(attrs, slog.String(keyStackTrace, o.Error.Stack))
+		}
 	}
 	return attrs
 }

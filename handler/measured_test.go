@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+
 	"credential-relay/internal/datadogsim"
 	"credential-relay/relay"
 )
@@ -63,6 +65,15 @@ func measuring(t testing.TB) *world {
 	w.config("good", func(config *datadogsim.Config) { config.ModifiedAt = time.Now().Add(-time.Hour) })
 	time.Sleep(time.Hour)
 	return w
+}
+
+// unbind removes a binding.
+func (w *world) unbind(name string) {
+	name = "/credential-relay/" + name
+	_, err := w.handler.Engine.Sources.ParameterStore.DeleteParameter(w.Context(), &ssm.DeleteParameterInput{Name: &name})
+	if err != nil {
+		w.Fatal(err)
+	}
 }
 
 func (w *world) config(id string, change func(*datadogsim.Config)) {
@@ -129,6 +140,7 @@ func TestMeasuredRelay(t *testing.T) {
 		{"a parameter's change", func(w *world) {
 			w.aws.PutParameter("/good", "SecureString", `{"api_token":"`+canary+`"}`)
 			w.aws.PutParameter("/credential-relay/parameters/good/good", "String", `{"integration_type":"OKTA"}`)
+			w.unbind("secrets/good/good")
 		}, func() string { return at(changed, -time.Minute) }, with("TimeToUpdate", minute+4000)},
 		{"a queue's event", nil, func() string { return batch([2]string{"1", at(updated, -5*time.Second)}) }, with("TimeToUpdate", 9000)},
 		{"two events about one secret, the later one first", nil, func() string {
@@ -150,15 +162,20 @@ func TestMeasuredRelay(t *testing.T) {
 		{"a webhook", nil, func() string { return signed }, stages},
 		{"a dry run", nil, func() string { return `{"relay":{"secret":"good","dry_run":true}}` }, without("PatchDuration", "ConfirmDuration")},
 		{"rejected", func(w *world) {
-			w.datadog.Script(datadogsim.Validate, datadogsim.Answer{Status: http.StatusBadRequest})
+			w.datadog.Script(datadogsim.Validate, datadogsim.Answer{Status: http.StatusBadRequest, Body: `{"errors":["no"]}`})
 		}, func() string { return at(updated, -5*time.Second) }, without("PatchDuration", "ConfirmDuration")},
 		{"invalid", func(w *world) {
-			w.datadog.Script(datadogsim.ValidateStored, datadogsim.Answer{Status: http.StatusBadRequest})
+			w.datadog.Script(datadogsim.ValidateStored, datadogsim.Answer{Status: http.StatusBadRequest, Body: `{"errors":["no"]}`})
 		}, func() string { return at(updated, -5*time.Second) }, with("ConfirmDuration", 2000)},
-		{"a reconcile, timed by the change and not by the schedule", nil, func() string { return at(scheduled, -5*time.Second) }, with("TimeToUpdate", 60*minute+5000)},
-		{"a reconcile that cannot know", func(w *world) {
-			w.config("good", func(config *datadogsim.Config) { config.ModifiedAt = time.Time{} })
-		}, func() string { return scheduled }, stages},
+		{"a reconcile that finds a receipt", func(w *world) {
+			_, _ = w.invoke(w.Context(), `{"relay":{"secret":"good"}}`)
+			w.log.Reset()
+			w.aws.PutSecret("good", `{"api_token":"`+canary+`-new"}`)
+			time.Sleep(time.Hour)
+		}, func() string { return at(scheduled, -5*time.Second) }, map[string]float64{
+			"SourceDuration": 0, "ValidateDuration": 1000, "PatchDuration": 1000, "ConfirmDuration": 1000, "TimeToUpdate": 60*minute + 4000,
+		}},
+		{"a reconcile without a receipt, which cannot know", nil, func() string { return scheduled }, without("ConfigDuration")},
 		{"nothing is bound", nil, func() string { return at(labelUpdated(secrets+"unbound-AbCdEf"), -time.Minute) }, map[string]float64{}},
 		{"nothing is asked for", nil, func() string { return at(`{"source":"aws.s3","detail-type":"Secret Label Updated"}`, -time.Minute) }, map[string]float64{}},
 	} {
@@ -220,7 +237,7 @@ func TestMeasuredPut(t *testing.T) {
 		w.datadog.PutAzureIntegration("t", "c", "old")
 		w.config("good", func(config *datadogsim.Config) { config.Type = "ENTRA_ID" })
 		_, _ = w.invoke(t.Context(), labelUpdated(goodARN))
-		want := map[string]float64{"SourceDuration": 0, "ConfigDuration": 2000, "PutDuration": 1000, "ConfirmDuration": 1000}
+		want := map[string]float64{"SourceDuration": 0, "ConfigDuration": 1000, "PutDuration": 1000, "ConfirmDuration": 1000}
 		if got := w.metrics("relay"); len(got) != 1 || !maps.Equal(got[0], want) {
 			t.Errorf("got %v, want %v\n%s", got, want, w.log.String())
 		}
@@ -264,9 +281,9 @@ func TestMeasuredReconcile(t *testing.T) {
 		return map[string]float64{"Reconciles": 1, "OldestUnreconciledChange": oldest.Seconds()}
 	}
 	hour := time.Hour
-	took := 3 * time.Second // to list the configs, to get one and to be refused
+	took := 2 * time.Second // to list the configs, and to be refused
 	refusing := func(w *world) {
-		w.datadog.ScriptForever(datadogsim.Validate, datadogsim.Answer{Status: http.StatusBadRequest})
+		w.datadog.ScriptForever(datadogsim.Validate, datadogsim.Answer{Status: http.StatusBadRequest, Body: `{"errors":["no"]}`})
 	}
 	for _, c := range []struct {
 		name  string
@@ -286,7 +303,7 @@ func TestMeasuredReconcile(t *testing.T) {
 		}, scheduled, reconciled(hour + took)},
 		{"one is not confirmed", func(w *world) {
 			w.datadog.Script(datadogsim.ValidateStored, datadogsim.Answer{Status: http.StatusTooManyRequests, Header: http.Header{"X-Ratelimit-Reset": {"3600"}}})
-		}, scheduled, reconciled(hour + 5*time.Second)},
+		}, scheduled, reconciled(hour + 4*time.Second)},
 		{"one fails, and may lack nothing", func(w *world) { w.datadog.RemoveConfig("good") }, scheduled, reconciled(0)},
 		{"nothing is bound", func(w *world) {
 			w.handler.Engine.BindingsPath = "/another"

@@ -40,7 +40,7 @@ func (h *Handler) serveRotation(ctx context.Context, event object) (served, erro
 	case "testsecret":
 		result.Results, err = h.Engine.Test(ctx, rotation)
 	case "finishsecret":
-		err = h.Engine.Finish(ctx, rotation)
+		result.Results, err = h.Engine.Finish(ctx, rotation)
 	default:
 		return result, malformed("Step: %q is none of createSecret, setSecret, testSecret and finishSecret", step)
 	}

@@ -117,9 +117,11 @@ func answerTo(outcomes []relay.Result) response {
 // statusOf is 503 when to send again would help; else 200 when anything has
 // been done, and the outcomes tell of the rest; else what is the matter.
 func statusOf(outcomes []relay.Result) (status int, wait time.Duration) {
-	done, refused, failed := 0, 0, 0
+	done, refused, failed, internal := 0, 0, 0, 0
 	for _, outcome := range outcomes {
 		switch {
+		case outcome.Failed() && outcome.Error.Stage == relay.AtInternal:
+			internal++
 		case outcome.Failed() && outcome.Error.Retryable:
 			wait = max(wait, outcome.Error.RetryAfter, retryAfter)
 		case outcome.Outcome == relay.Rejected, outcome.Outcome == relay.Invalid,
@@ -132,6 +134,8 @@ func statusOf(outcomes []relay.Result) (status int, wait time.Duration) {
 		}
 	}
 	switch {
+	case internal > 0:
+		return http.StatusInternalServerError, 0
 	case wait > 0:
 		return http.StatusServiceUnavailable, wait
 	case done > 0:

@@ -13,7 +13,10 @@ func (e *Engine) look(ctx context.Context, w *work) error {
 	if w.fault != nil {
 		return nil // which decide reports
 	}
-	config := start(func() { w.config, w.configErr = e.getConfig(ctx, w.ConfigID) })
+	config := start(func() {
+		defer timed(ctx, AtConfig)()
+		w.config, w.configErr = e.getConfig(ctx, w.ConfigID)
+	})
 	var receiptErr error
 	receipt := start(func() { w.receipt, receiptErr = e.readReceipt(ctx, w.ConfigID) })
 	w.lookAtSource(ctx, e.Sources)
@@ -52,7 +55,6 @@ func (w *work) lookAtSource(ctx context.Context, sources Sources) {
 // getConfig returns the config; nil with an error when Datadog does not return
 // it.
 func (e *Engine) getConfig(ctx context.Context, id datadog.ConfigID) (*datadog.IntegrationConfig, error) {
-	defer timed(ctx, AtConfig)()
 	config, err := e.Datadog.GetIntegrationConfig(ctx, id)
 	if err != nil {
 		return nil, err

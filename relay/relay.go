@@ -117,9 +117,6 @@ func (e *Engine) serve(ctx context.Context, w *work, request Request) error {
 	w.Binding = w.withEnabled(request.Enabled)
 	w.result.VersionID = w.now.id
 	d := decide(w.Binding, w.found, request.settle, time.Now())
-	if d.status == StatusBehind {
-		w.result.ChangedAt = w.now.changedAt
-	}
 	switch {
 	case request.Enabled == Off:
 		return e.turnOff(ctx, w, request.DryRun)
@@ -158,7 +155,21 @@ func (e *Engine) act(ctx context.Context, w *work, d decision) error {
 	err = e.enforceOff(stages, w, err)
 	w.end(err)
 	e.leaveReceipt(ctx, w, d)
+	w.noteLacked(d)
 	return nil
+}
+
+// noteLacked notes when the source changed, if Datadog lacked that change. What
+// Datadog has now it lacked for certain only if the receipt said so.
+func (w *work) noteLacked(d decision) {
+	switch d.status {
+	case StatusBehind, StatusRejected:
+		w.result.ChangedAt = w.now.changedAt
+	case StatusUnknown:
+		if w.result.Outcome != Updated {
+			w.result.ChangedAt = w.now.changedAt
+		}
+	}
 }
 
 func (e *Engine) do(ctx context.Context, w *work, d decision) error {

@@ -18,6 +18,8 @@ const (
 	// leastShare is the least time that a binding gets while others wait for
 	// their turn.
 	leastShare = 10 * time.Second
+	// longestShare bounds a binding's time where the context has no deadline.
+	longestShare = 2 * time.Minute
 	// receiptTime is kept back from the deadline to write the receipt.
 	receiptTime = time.Second
 )
@@ -62,12 +64,15 @@ func (w *work) run(ctx context.Context, do func(context.Context, *work) error) R
 	return w.masked()
 }
 
-// share bounds the time of a binding while others wait, so that a few that hang
-// leave their turn to the rest.
+// share bounds the time of a binding. While others wait, a few that hang leave
+// their turn to the rest.
 func share(ctx context.Context, waiting int) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	rounds := (waiting + bindingsAtOnce - 1) / bindingsAtOnce
-	if !ok || rounds <= 1 {
+	switch {
+	case !ok:
+		return context.WithTimeout(ctx, longestShare)
+	case rounds <= 1:
 		return context.WithCancel(ctx)
 	}
 	return context.WithTimeout(ctx, max(leastShare, time.Until(deadline)/time.Duration(rounds)))

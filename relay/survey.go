@@ -24,6 +24,9 @@ type survey struct {
 	works []*work
 	// complete reads what is missing about one binding.
 	complete func(context.Context, *work) error
+
+	listed  int   // how many configs Datadog lists
+	listErr error // why it does not
 }
 
 // survey returns the work of each binding that a selector is about.
@@ -38,7 +41,7 @@ func (e *Engine) survey(ctx context.Context, selector Selector) (survey, error) 
 	case len(bindings) == 0:
 		return survey{}, selector.nothingBound(e)
 	}
-	return survey{works(bindings), e.look}, nil
+	return survey{works: works(bindings), complete: e.look}, nil
 }
 
 // surveyAll reads every binding and receipt in one walk, and beside it Datadog's
@@ -52,7 +55,7 @@ func (e *Engine) surveyAll(ctx context.Context) (survey, error) {
 	if err != nil {
 		return survey{}, failed(AtBinding, err)
 	}
-	s := survey{works: works(all.bindings)}
+	s := survey{works: works(all.bindings), listed: len(configs.configs), listErr: configs.err}
 	for _, w := range s.works {
 		w.receipt, w.rival = all.about(w.Binding)
 	}
@@ -131,6 +134,7 @@ func (e *Engine) completeConfig(ctx context.Context, w *work, configs listed) er
 		w.left = true
 		return errNoTurn
 	}
+	defer timed(ctx, AtConfig)()
 	w.config, w.configErr = e.getConfig(ctx, w.ConfigID)
 	if w.config != nil {
 		w.see(*w.config)
