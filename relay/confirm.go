@@ -40,13 +40,22 @@ func (e *Engine) confirm(ctx context.Context, w *work) (moved bool, err error) {
 }
 
 // awaitAccepted waits until Datadog accepts what it holds, as long as the context
-// allows. A binding that follows its source then turns the config on.
+// allows.
 func (e *Engine) awaitAccepted(ctx context.Context, w *work) error {
 	err := e.awaitVerdict(ctx, w)
 	w.result.Outcome = outcomeOf(err)
 	w.took.Outcome = w.result.Outcome
-	if err != nil || w.Enabled != Follow || w.result.Enabled == nil || *w.result.Enabled {
+	if err != nil {
 		return err
+	}
+	return e.followUp(ctx, w)
+}
+
+// followUp turns the config of a binding on that follows its source, once Datadog
+// has accepted the credential.
+func (e *Engine) followUp(ctx context.Context, w *work) error {
+	if w.Enabled != Follow || w.result.Enabled == nil || *w.result.Enabled {
+		return nil
 	}
 	return e.sendFlag(ctx, w, w.Enabled.flag())
 }
@@ -118,7 +127,7 @@ func (w *work) triedStored() {
 }
 
 // askDatadog has Datadog try what it holds, which is the current version, and
-// reports what Datadog says. It changes nothing.
+// reports what Datadog says.
 func (e *Engine) askDatadog(ctx context.Context, w *work) error {
 	defer timed(ctx, AtConfirm)()
 	err := e.tryStored(ctx, w)
@@ -126,6 +135,9 @@ func (e *Engine) askDatadog(ctx context.Context, w *work) error {
 	w.result.Outcome = w.said
 	if w.said == Updated && w.receipt.Outcome == Updated {
 		w.result.Outcome = Unchanged
+	}
+	if err == nil {
+		return e.followUp(ctx, w)
 	}
 	return err
 }
