@@ -2,63 +2,97 @@ package awssim
 
 import (
 	"context"
+	"flag"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 )
 
-// TestRulesOfAWSAgainstMoto asks somebody else's idea of AWS for a second opinion on the scenarios.
+var moto = flag.Bool("moto", false, "check the rules of AWS against moto_server, which must be on the PATH")
+
+// TestRulesOfAWSAgainstMoto checks the scenarios against moto, which is another project's simulator of AWS: a rule that moto
+// follows too is probably no invention of ours. It needs Python, so `make emulate` runs it and `make test` does not.
 func TestRulesOfAWSAgainstMoto(t *testing.T) {
-	path, err := exec.LookPath("moto_server")
-	if err != nil {
-		t.Skip("SKIPPED TIER: moto_server is not on the PATH, so nobody else was asked about the rules of AWS")
+	if !*moto {
+		t.Skip("`make emulate` runs this")
 	}
-	endpoint := startMoto(t, path)
+	endpoint := startMoto(t)
 	for _, rule := range allScenarios() {
 		t.Run(rule.name, func(t *testing.T) {
 			if rule.moto != "" {
 				t.Skip("moto " + rule.moto)
 			}
-			answer, err := http.Post(endpoint+"/moto-api/reset", "", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			answer.Body.Close()
-			rule.run(newCloud(t, endpoint))
+			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+			reset(t, client, endpoint)
+			rule.run(newCloud(t, endpoint, client, retryDroppedConnections))
 		})
 	}
 }
 
+// retryDroppedConnections returns a retryer that repeats a call if its connection broke, and reports every answer. moto's
+// server closes the connection when it has answered, and can do so before the client has read all of an error's answer. A
+// call that moto refused changed nothing, so it can be repeated.
+func retryDroppedConnections() aws.Retryer {
+	return retry.NewStandard(func(options *retry.StandardOptions) {
+		options.MaxAttempts = 5
+		options.Retryables = []retry.IsErrorRetryable{retry.RetryableConnectionError{}}
+	})
+}
+
+// reset empties moto.
+func reset(t *testing.T, client *http.Client, endpoint string) {
+	t.Helper()
+	var problem error
+	for range 5 {
+		answer, err := client.Post(endpoint+"/moto-api/reset", "", nil)
+		if problem = err; err == nil {
+			answer.Body.Close()
+			return
+		}
+	}
+	t.Fatalf("moto could not be reset: %v", problem)
+}
+
 // startMoto returns the endpoint of a moto_server that ends with the test.
-func startMoto(t *testing.T, path string) (endpoint string) {
+func startMoto(t *testing.T) (endpoint string) {
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	host, port, _ := net.SplitHostPort(free.Addr().String())
+	address := free.Addr().String()
+	host, port, _ := net.SplitHostPort(address)
 	free.Close()
 
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	moto := exec.CommandContext(ctx, path, "-H", host, "-p", port)
-	moto.Env = append(os.Environ(), "MOTO_ACCOUNT_ID="+Account)
-	if err := moto.Start(); err != nil {
+	server := exec.CommandContext(ctx, "moto_server", "-H", host, "-p", port)
+	server.Env = append(os.Environ(), "MOTO_ACCOUNT_ID="+Account)
+	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Wait() }()
 	t.Cleanup(func() {
 		cancel()
-		_ = moto.Wait() // says only that it was killed
+		<-ended
 	})
-	var dialer net.Dialer
-	for ctx.Err() == nil {
-		if conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(host, port)); err == nil {
+	for {
+		if conn, err := net.Dial("tcp", address); err == nil {
 			conn.Close()
-			return "http://" + net.JoinHostPort(host, port)
+			return "http://" + address
 		}
-		time.Sleep(50 * time.Millisecond) // another process: there is nothing to wait on but its port
+		select {
+		case err := <-ended:
+			ended <- err
+			t.Fatalf("moto_server ended instead of opening its port: %v", err)
+		case <-ctx.Done():
+			t.Fatal("moto_server did not open its port within two minutes")
+		case <-time.After(50 * time.Millisecond): // it is another process, so its port is all there is to look at
+		}
 	}
-	t.Fatal("moto_server did not open its port in time")
-	return ""
 }
