@@ -24,20 +24,20 @@ type scenario struct {
 
 // cloud is an AWS with nothing in it yet, as a test uses it.
 type cloud struct {
-	*testing.T
+	testing.TB
 	secrets    *secretsmanager.Client
 	parameters *ssm.Client
 }
 
-func newCloud(t *testing.T, endpoint string, client *http.Client, retryer func() aws.Retryer) cloud {
+func newCloud(t testing.TB, endpoint string, transport http.RoundTripper) cloud {
 	config := aws.Config{
 		Region:       Region,
 		BaseEndpoint: &endpoint,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "none"}, nil
 		}),
-		HTTPClient: client,
-		Retryer:    retryer,
+		HTTPClient: &http.Client{Transport: transport},
+		Retryer:    func() aws.Retryer { return aws.NopRetryer{} },
 	}
 	return cloud{t, secretsmanager.NewFromConfig(config), ssm.NewFromConfig(config)}
 }
@@ -45,8 +45,7 @@ func newCloud(t *testing.T, endpoint string, client *http.Client, retryer func()
 // simulated returns a simulator, and the cloud that it is. There is no network between the two.
 func simulated(t *testing.T) (*Simulator, cloud) {
 	sim := New()
-	client := &http.Client{Transport: inProcess{sim}}
-	return sim, newCloud(t, "https://aws.example", client, func() aws.Retryer { return aws.NopRetryer{} })
+	return sim, newCloud(t, "https://aws.example", inProcess{sim})
 }
 
 // inProcess calls a handler instead of a server.
