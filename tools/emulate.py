@@ -1,10 +1,11 @@
-"""Creates the stack of template.yaml in an emulator of AWS: python3 tools/emulate.py [template.yaml]
+"""Creates the stack of template.yaml in moto, a simulator of AWS: python3 tools/emulate.py [template.yaml]
 
-SAM's own translator makes CloudFormation of it, moto makes resources of that, all in this process and without a network.
-It shows what linters do not: that the parts find each other, that two stacks fit into one account and region, that
-nothing is in the way of deleting them, and that SAM grants nobody anything that is not written in the template.
+SAM's translator turns the template into CloudFormation, and moto creates the resources, in this process and without a
+network. This checks what linters cannot: that all references resolve, that an account and region has room for two stacks,
+that both can be deleted, and that SAM adds no permission that is not in the template.
 
-Types that moto lacks are stood in for, and listed. Tried with aws-sam-translator 1.110.0 and moto 5.2.1.
+Placeholders replace the resource types that moto lacks, and the last line lists those. Tried with aws-sam-translator 1.110.0
+and moto 5.2.1.
 """
 
 import copy
@@ -19,7 +20,7 @@ import zipfile
 REGION = "us-east-1"
 SECRET = f"arn:aws:secretsmanager:{REGION}:123456789012:secret:"
 
-# What somebody types when deploying. Whatever is not here has its default.
+# The parameters of each deployment that this tries. All others have their defaults.
 CHOICES = {
     "the least": {
         "SourceSecretPrefix": "prod/okta/",
@@ -55,7 +56,7 @@ CHOICES = {
     },
 }
 
-# What SAM makes of a function besides the function. None of it grants anything.
+# The resources that SAM adds to a function. None of them grants a permission.
 ADDED_BY_SAM = {
     "AWS::CodeDeploy::Application",
     "AWS::CodeDeploy::DeploymentGroup",
@@ -64,7 +65,7 @@ ADDED_BY_SAM = {
     "AWS::Lambda::Version",
 }
 
-# Nobody's profile, endpoint or key has a part in this.
+# The user's profile, endpoint and keys must not change the result.
 for name in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[name]
 os.environ |= {
@@ -84,11 +85,11 @@ from samtranslator.yaml_helper import yaml_parse
 
 
 def main():
-    # It warns of the metrics that it keeps for AWS and of the switches that only AWS has.
+    # It warns about metrics and feature switches that only AWS itself has.
     logging.getLogger("samtranslator").setLevel(logging.ERROR)
     with open(sys.argv[1] if len(sys.argv) > 1 else "template.yaml", encoding="utf-8") as file:
         template = yaml_parse(file.read())
-    mend_moto()
+    correct_moto()
     not_emulated = set()
     for name, parameters in CHOICES.items():
         try:
@@ -100,12 +101,12 @@ def main():
         except Exception:
             print(f"tools/emulate.py, with the parameters of {name!r}:", file=sys.stderr)
             raise
-        print(f"{name}: {count} resources created, created once more beside those, and deleted")
-    print("SKIPPED TIER: moto has none of these, so they were only stood in for. Not emulated:", *sorted(not_emulated))
+        print(f"{name}: {count} resources created, created again as a second stack, and deleted")
+    print("SKIPPED TIER: moto lacks these resource types, so placeholders replaced them:", *sorted(not_emulated))
 
 
 def check_parameters(template, parameters):
-    """CloudFormation would refuse these, moto takes anything."""
+    """Refuses what CloudFormation would refuse. moto accepts anything."""
     for name, value in parameters.items():
         parameter = template["Parameters"].get(name)
         if parameter is None:
@@ -116,15 +117,15 @@ def check_parameters(template, parameters):
 
 
 def to_cloudformation(template, parameters):
-    template = copy.deepcopy(template)  # the translator changes what it is given
+    template = copy.deepcopy(template)  # the translator changes its argument
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            resource["Properties"]["CodeUri"] = "s3://code/bootstrap.zip"  # as `sam package` does
+            resource["Properties"]["CodeUri"] = "s3://code/bootstrap.zip"  # as `sam package` writes it
     return transform(template, dict(parameters), NoManagedPolicies())
 
 
 class NoManagedPolicies:
-    """AWS's own policies by name, of which the template uses none."""
+    """The translator looks up AWS's managed policies here. The template uses none."""
 
     def load(self):
         return {}
@@ -136,12 +137,12 @@ def check_what_sam_added(template, stack):
             raise ValueError(f"SAM added {name}, {stack['Resources'][name]}")
 
 
-def mend_moto(clean_json=parsing.clean_json):
-    """What it does otherwise than CloudFormation, as far as it matters here."""
-    # A function's version has one attribute, its number.
+def correct_moto(clean_json=parsing.clean_json):
+    """Corrects where moto differs from CloudFormation and the template needs it."""
+    # The only attribute of a function's version is its number.
     LambdaVersion.get_cfn_attribute = lambda version, attribute: str(version.version)
 
-    # AWS::NoValue takes an element out of its list. moto makes null of it.
+    # AWS::NoValue removes an element from its list. moto replaces it with null.
     def cleaned(value, resources):
         result = clean_json(value, resources)
         return [element for element in result if element is not None] if isinstance(value, list) else result
@@ -150,19 +151,19 @@ def mend_moto(clean_json=parsing.clean_json):
 
 
 def adapt_to_moto(stack):
-    """moto leaves out types that it lacks, and then fails at, or silently drops, all that refers to them."""
+    """Registers placeholders for the types that moto lacks. Without them, it fails at references to these or drops them."""
     registry = parsing.get_model_map()
     for resource in stack["Resources"].values():
         if resource["Type"] not in registry:
-            registry[resource["Type"]] = stand_in(resource["Type"])
+            registry[resource["Type"]] = placeholder(resource["Type"])
         if resource["Type"] == "AWS::SSM::Parameter":
-            resource["Properties"].pop("Tags", None)  # an object in CloudFormation, a list in moto
-    return {type_ for type_, model in registry.items() if model.__name__ == "StandIn"}
+            resource["Properties"].pop("Tags", None)  # CloudFormation wants an object, moto a list
+    return {type_ for type_, model in registry.items() if model.__name__ == "Placeholder"}
 
 
-def stand_in(type_):
-    class StandIn:
-        """It has an id and every attribute, and does nothing."""
+def placeholder(type_):
+    class Placeholder:
+        """A resource with an id and every attribute, which does nothing."""
 
         def __init__(self, id_):
             self.physical_resource_id = id_
@@ -178,7 +179,7 @@ def stand_in(type_):
         def create_from_cloudformation_json(cls, resource_name, cloudformation_json, account_id, region_name, **kwargs):
             properties = cloudformation_json["Properties"]
             if type_ == "AWS::Lambda::Alias":
-                # Permissions and event sources look it up.
+                # Permissions and event sources look the alias up in moto.
                 alias = boto3.client("lambda").create_alias(**properties)
                 return cls(alias["AliasArn"])
             return cls(resource_name)
@@ -189,7 +190,7 @@ def stand_in(type_):
         def delete(self, account_id, region_name):
             pass
 
-    return StandIn
+    return Placeholder
 
 
 @mock_aws
@@ -216,7 +217,7 @@ def upload_code():
 
 
 def create(cloudformation, name, stack, parameters):
-    """The physical ids of the new stack's resources, by their logical ids."""
+    """Creates a stack, and returns the physical ids of its resources by their logical ids."""
     stack_id = cloudformation.create_stack(
         StackName=name,
         TemplateBody=json.dumps(stack),
@@ -224,8 +225,8 @@ def create(cloudformation, name, stack, parameters):
         Capabilities=["CAPABILITY_IAM"],
     )["StackId"]
     expect(cloudformation, stack_id, "CREATE_COMPLETE")
-    # Those that a condition rules out are listed too, without a name. moto gives no id to a permission or a version.
-    made = {
+    # The list has the resources that a condition excludes, without a name. A permission and a version have no id in moto.
+    created = {
         resource["LogicalResourceId"]: resource.get("PhysicalResourceId")
         for resource in cloudformation.describe_stack_resources(StackName=name)["StackResources"]
         if "LogicalResourceId" in resource
@@ -236,9 +237,9 @@ def create(cloudformation, name, stack, parameters):
         for logical_id, resource in stack["Resources"].items()
         if "Condition" not in resource or conditions[resource["Condition"]]
     }
-    if wrong := wanted ^ made.keys():
-        raise ValueError(f"made and not wanted, or wanted and not made: {wrong}")
-    return made
+    if wrong := wanted ^ created.keys():
+        raise ValueError(f"these were created and should not be, or should be and were not: {wrong}")
+    return created
 
 
 def expect(cloudformation, stack_id, status):

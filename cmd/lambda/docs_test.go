@@ -46,7 +46,7 @@ func TestRunbookNamesWhatThereIs(t *testing.T) {
 
 func TestRunbookExplainsEveryOutcomeAndStage(t *testing.T) {
 	runbook := document(t, "docs/RUNBOOK.md")
-	source, err := os.ReadFile(root + "relay/outcome.go")
+	source, err := os.ReadFile(root + "relay/result.go")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,8 +11,6 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-lambda-go/lambdacontext"
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 
@@ -26,7 +24,7 @@ func main() {
 		exit(err)
 	}
 	awsConfig, err := config.LoadDefaultConfig(context.Background(),
-		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(awsTimeout)), config.WithRetryer(patience))
+		config.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(awsTimeout)))
 	if err != nil {
 		exit(err)
 	}
@@ -56,15 +54,11 @@ func warmUp(client *datadog.Client) {
 // warmUpTime is half of what Lambda gives a function to begin in.
 const warmUpTime = 5 * time.Second
 
-// What the SDK would wait by default, an invocation may not have.
-const (
-	awsTimeout = 5 * time.Second // for one attempt
-	awsBackoff = time.Second     // between two
-)
-
-func patience() aws.Retryer {
-	return retry.NewStandard(func(options *retry.StandardOptions) { options.MaxBackoff = awsBackoff })
-}
+// awsTimeout limits one attempt of an AWS call, which the SDK does not limit by
+// itself. The SDK's own retries suit an invocation: three attempts, with pauses
+// that add up to 3 seconds at most, or to 13 if AWS asks for longer ones.
+// https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+const awsTimeout = 5 * time.Second
 
 // exit ends the program before it could serve anything. What it prints is in
 // the function's log, and the invocation fails with Runtime.ExitError.

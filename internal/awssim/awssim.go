@@ -1,10 +1,7 @@
-// Package awssim is a Secrets Manager with a Parameter Store beside it, in memory, that answers the AWS SDK by the rules AWS documents.
+// Package awssim simulates, in memory, the AWS services that the program reads its credentials from.
 package awssim
 
-import (
-	"slices"
-	"sync"
-)
+import "sync"
 
 // Account and Region are where everything in the simulator lives.
 const (
@@ -12,22 +9,31 @@ const (
 	Region  = "us-east-1"
 )
 
-// A Simulator is an http.Handler for both services, to be used as the SDK's endpoint; it is safe for concurrent use.
+// A Simulator is an http.Handler that answers the AWS SDK as Secrets Manager and Parameter Store do, by the rules that AWS
+// documents. Use it as the SDK's endpoint for both services. It is safe for concurrent use.
 //
-// It has no authorization: signatures are not looked at and whoever reaches it may do everything, so it belongs on a
-// loopback address. Use [Simulator.Fail] for a denial. Time brings no changes: a secret marked for deletion stays so.
+// A simulator checks no signatures and no permissions: use [Simulator.Fail] for a denial, and serve it on loopback only.
+// Time changes nothing in it: a secret that is marked for deletion stays so.
+//
+// Its methods that put or delete something follow the rules of the operations. But they are no calls: [Simulator.Calls]
+// does not list them, and no failure and no limit of calls applies to them. Where the operation would refuse they panic,
+// because only a wrong test asks for that.
 type Simulator struct {
-	operations map[string]operation // by X-Amz-Target, fixed by New
+	operations map[string]operation // by X-Amz-Target; New fills it and nothing changes it
 
-	mu         sync.Mutex
-	secrets    map[string]*secret     // by name
-	foreign    map[string]*secret     // by ARN
-	births     map[string]int         // how many secrets a name has had
-	parameters map[string][]parameter // by name without its leading slash; the versions, oldest first
-	faults     map[string][]fault     // by operation, in the order they will be answered
-	calls      []Call
-	moves      []LabelMove // in the change under way
-	listeners  []func(LabelMove)
+	mu              sync.Mutex
+	secrets         map[string]*secret // by name
+	foreign         map[string]*secret // by ARN
+	namesUsed       map[string]int     // how many secrets have had a name
+	parameters      hierarchy
+	parameterQuota  int                // 0 for none
+	faults          map[string][]fault // by operation, in the order in which calls get them
+	rates           map[string]*rate   // by operation
+	staleReads      map[string]int     // by operation: how many reads still to come, -1 for all
+	calls           []Call
+	afterChange     []func() // what to do when the change in progress is made
+	moveListeners   []func(LabelMove)
+	rotateListeners []func(Rotation)
 }
 
 // New returns a simulator with nothing in it.
@@ -35,83 +41,47 @@ func New() *Simulator {
 	s := &Simulator{
 		secrets:    map[string]*secret{},
 		foreign:    map[string]*secret{},
-		births:     map[string]int{},
-		parameters: map[string][]parameter{},
+		namesUsed:  map[string]int{},
+		parameters: hierarchy{versions: map[string][]parameter{}},
 		faults:     map[string][]fault{},
+		rates:      map[string]*rate{},
+		staleReads: map[string]int{},
 	}
 	s.operations = map[string]operation{
-		"secretsmanager.CreateSecret":             bind(s.createSecret),
-		"secretsmanager.DeleteSecret":             bind(s.deleteSecret),
-		"secretsmanager.DescribeSecret":           bind(s.describeSecret),
-		"secretsmanager.GetSecretValue":           bind(s.getSecretValue),
-		"secretsmanager.ListSecretVersionIds":     bind(s.listSecretVersionIDs),
-		"secretsmanager.ListSecrets":              bind(s.listSecrets),
-		"secretsmanager.PutSecretValue":           bind(s.putSecretValue),
-		"secretsmanager.RestoreSecret":            bind(s.restoreSecret),
-		"secretsmanager.RotateSecret":             bind(s.rotateSecret),
-		"secretsmanager.UpdateSecret":             bind(s.updateSecret),
-		"secretsmanager.UpdateSecretVersionStage": bind(s.updateSecretVersionStage),
-		"AmazonSSM.DeleteParameter":               bind(s.deleteParameter),
-		"AmazonSSM.GetParameter":                  bind(s.getParameter),
-		"AmazonSSM.GetParameters":                 bind(s.getParameters),
-		"AmazonSSM.GetParametersByPath":           bind(s.getParametersByPath),
-		"AmazonSSM.PutParameter":                  bind(s.putParameter),
+		"secretsmanager.CancelRotateSecret":       typed(s.cancelRotateSecret),
+		"secretsmanager.CreateSecret":             typed(s.createSecret),
+		"secretsmanager.DeleteSecret":             typed(s.deleteSecret),
+		"secretsmanager.DescribeSecret":           typed(s.describeSecret),
+		"secretsmanager.GetSecretValue":           typed(s.getSecretValue),
+		"secretsmanager.ListSecretVersionIds":     typed(s.listSecretVersionIDs),
+		"secretsmanager.ListSecrets":              typed(s.listSecrets),
+		"secretsmanager.PutSecretValue":           typed(s.putSecretValue),
+		"secretsmanager.RestoreSecret":            typed(s.restoreSecret),
+		"secretsmanager.RotateSecret":             typed(s.rotateSecret),
+		"secretsmanager.UpdateSecret":             typed(s.updateSecret),
+		"secretsmanager.UpdateSecretVersionStage": typed(s.updateSecretVersionStage),
+		"AmazonSSM.DeleteParameter":               typed(s.deleteParameter),
+		"AmazonSSM.GetParameter":                  typed(s.getParameter),
+		"AmazonSSM.GetParameters":                 typed(s.getParameters),
+		"AmazonSSM.GetParametersByPath":           typed(s.getParametersByPath),
+		"AmazonSSM.PutParameter":                  typed(s.putParameter),
 	}
 	return s
 }
 
-// Call is one request served, whatever it was answered.
-type Call struct {
-	Operation string // "GetSecretValue", "GetParametersByPath" ...
-	Resource  string // the SecretId, Name or Path as the caller typed it; the Names of GetParameters with commas between
-}
-
-// Calls returns the requests served so far, in order.
-func (s *Simulator) Calls() []Call {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.calls)
-}
-
-// Fail makes the next calls of an operation, as many as times says, fail with an HTTP status and an error type before
-// they change anything. Failures asked for one after the other are answered one after the other.
-func (s *Simulator) Fail(operation string, times, status int, errorType, message string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	failures := slices.Repeat([]fault{{status, errorType, message}}, times)
-	s.faults[operation] = append(s.faults[operation], failures...)
-}
-
-// LabelMove says which version a staging label is on now.
-type LabelMove struct{ ARN, Name, Label, VersionID string }
-
-// OnLabelMoved has a function called each time a staging label moves to another version: when Secrets Manager would
-// emit its "Secret Label Updated" event. So AWSPENDING, AWSPREVIOUS and the secrets of other accounts and regions
-// do not count, and the first value of a secret does.
-//
-// The call comes when the change can be seen and no lock is held, and before the one who made the change has an
-// answer: whoever waits for that answer may rely on the function having returned.
-func (s *Simulator) OnLabelMoved(listener func(LabelMove)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.listeners = append(s.listeners, listener)
-}
-
-// transact makes one change of state, whole, and announces the label moves in it.
-func (s *Simulator) transact(change func() error) error {
-	moves, listeners, err := s.underLock(change)
-	for _, move := range moves {
-		for _, listen := range listeners {
-			listen(move)
-		}
+// change makes one change of state as a whole. Then, without the lock, it calls the listeners that the change concerns.
+func (s *Simulator) change(make func() error) error {
+	after, err := s.locked(make)
+	for _, do := range after {
+		do()
 	}
 	return err
 }
 
-func (s *Simulator) underLock(change func() error) ([]LabelMove, []func(LabelMove), error) {
+func (s *Simulator) locked(make func() error) ([]func(), error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.moves = nil
-	err := change()
-	return s.moves, s.listeners, err
+	s.afterChange = nil
+	err := make()
+	return s.afterChange, err
 }

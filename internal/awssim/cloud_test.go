@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -14,39 +15,46 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// scenario is a rule of AWS's, told through the SDK, so that it can be put to more than one implementation of AWS.
+// scenario checks one rule of AWS through the SDK, so that it can check other implementations of AWS too.
 type scenario struct {
 	name string
-	moto string // why moto does not pass, if it does not
+	moto string // what moto does instead, if it does not follow the rule
 	run  func(c cloud)
 }
 
-// cloud is a test's view of an AWS with nothing in it yet.
+// cloud is an AWS with nothing in it yet, as a test uses it.
 type cloud struct {
-	*testing.T
+	testing.TB
 	secrets    *secretsmanager.Client
 	parameters *ssm.Client
 }
 
-func newCloud(t *testing.T, endpoint string) cloud {
-	dummy := aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "none"}
+func newCloud(t testing.TB, endpoint string, transport http.RoundTripper) cloud {
 	config := aws.Config{
 		Region:       Region,
 		BaseEndpoint: &endpoint,
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return dummy, nil
+			return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "none"}, nil
 		}),
-		Retryer: func() aws.Retryer { return aws.NopRetryer{} },
+		HTTPClient: &http.Client{Transport: transport},
+		Retryer:    func() aws.Retryer { return aws.NopRetryer{} },
 	}
 	return cloud{t, secretsmanager.NewFromConfig(config), ssm.NewFromConfig(config)}
 }
 
-// simulated is a simulator behind a server that lives as long as the test, and the test's view of it.
+// simulated returns a simulator, and the cloud that it is. There is no network between the two.
 func simulated(t *testing.T) (*Simulator, cloud) {
 	sim := New()
-	server := httptest.NewServer(sim)
-	t.Cleanup(server.Close)
-	return sim, newCloud(t, server.URL)
+	return sim, newCloud(t, "https://aws.example", inProcess{sim})
+}
+
+// inProcess calls a handler instead of a server.
+type inProcess struct{ http.Handler }
+
+func (to inProcess) RoundTrip(request *http.Request) (*http.Response, error) {
+	recorder := httptest.NewRecorder()
+	to.ServeHTTP(recorder, request)
+	return recorder.Result(), nil
 }
 
 func TestRulesOfAWS(t *testing.T) {
@@ -62,14 +70,15 @@ func allScenarios() []scenario {
 	var all []scenario
 	all = append(all, valueScenarios...)
 	all = append(all, labelScenarios...)
+	all = append(all, rotationScenarios...)
 	all = append(all, lifeScenarios...)
 	return append(all, parameterScenarios...)
 }
 
-// token is the nth of many valid ClientRequestTokens.
+// token returns the nth of many valid ClientRequestTokens.
 func token(n int) string { return fmt.Sprintf("00000000-0000-4000-8000-%012d", n) }
 
-// got is for calls that have to succeed: c.got(call()) fails the test otherwise.
+// got is for calls that must succeed: got(call())(c) returns the output, or ends the test.
 func got[Output any](out Output, err error) func(cloud) Output {
 	return func(c cloud) Output {
 		c.Helper()
@@ -140,7 +149,7 @@ func (c cloud) describe(name string) *secretsmanager.DescribeSecretOutput {
 	return got(c.secrets.DescribeSecret(c.Context(), &secretsmanager.DescribeSecretInput{SecretId: &name}))(c)
 }
 
-// wantLabels compares where each label of a secret is, and fails the test when one is in two places.
+// wantLabels compares the version that each label of a secret is on, and fails the test if a label is on two.
 func (c cloud) wantLabels(name string, want map[string]int) {
 	c.Helper()
 	at := map[string]string{}

@@ -3,19 +3,19 @@ package awssim
 import (
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 )
 
-// PutSecret gives a secret this value as AWSCURRENT, creating the secret if there is none, and returns the new version's id.
-// Like the HTTP operations it moves labels and so is heard by [Simulator.OnLabelMoved], but it is no [Call] and cannot
-// be made to fail. It panics where the operations would refuse: it is for tests and demonstrations, which know better.
+// PutSecret gives a secret a new version with this value and the label AWSCURRENT, and returns the version's id. It
+// creates the secret if there is none.
 func (s *Simulator) PutSecret(name, value string) (versionID string) {
 	return s.put(name, &version{text: &value})
 }
 
-// PutSecretBinary is PutSecret for a value that is not text.
+// PutSecretBinary is [Simulator.PutSecret] for a value that is not text.
 func (s *Simulator) PutSecretBinary(name string, value []byte) (versionID string) {
 	return s.put(name, &version{binary: append([]byte{}, value...)})
 }
@@ -39,7 +39,7 @@ func (s *Simulator) put(name string, value *version) (versionID string) {
 	return versionID
 }
 
-// SecretARN returns the ARN of the secret that has this name now, also while it is marked for deletion, and "" when none has.
+// SecretARN returns the ARN of the secret with this name, also while it is marked for deletion, or "" if there is none.
 func (s *Simulator) SecretARN(name string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -49,8 +49,7 @@ func (s *Simulator) SecretARN(name string) string {
 	return ""
 }
 
-// DeleteSecret marks a secret for deletion with the usual recovery window of 30 days, in which RestoreSecret undoes it.
-// It panics when there is nothing to mark.
+// DeleteSecret marks a secret for deletion with a recovery window of 30 days, in which RestoreSecret brings it back.
 func (s *Simulator) DeleteSecret(name string) {
 	s.must(func() error {
 		_, err := s.deleteSecret(&secretsmanager.DeleteSecretInput{SecretId: &name})
@@ -58,19 +57,19 @@ func (s *Simulator) DeleteSecret(name string) {
 	})
 }
 
-// PutParameter gives a parameter of a kind (String, StringList or SecureString) a new version with this value,
-// creating the parameter if there is none. It panics where Parameter Store would refuse.
-func (s *Simulator) PutParameter(name, kind, value string) {
+// PurgeSecret deletes a secret at once and for good. A secret created under the same name later has another ARN.
+func (s *Simulator) PurgeSecret(name string) {
 	s.must(func() error {
-		_, err := s.putParameter(&ssm.PutParameterInput{
-			Name: &name, Type: types.ParameterType(kind), Value: &value, Overwrite: new(true),
-		})
+		if _, err := s.find(&name); err != nil {
+			return err // which the operation would not report
+		}
+		_, err := s.deleteSecret(&secretsmanager.DeleteSecretInput{SecretId: &name, ForceDeleteWithoutRecovery: new(true)})
 		return err
 	})
 }
 
-// Foreign gives a secret of another account or region, which is reachable by its complete ARN only, this value as
-// AWSCURRENT, creating the secret if there is none. It panics when the ARN is not complete or is of this account and region.
+// Foreign gives a secret of another account or region a new version with this value and the label AWSCURRENT. It
+// creates the secret if there is none. Callers reach the secret by its complete ARN only.
 func (s *Simulator) Foreign(arn, value string) {
 	parts := completeARN.FindStringSubmatch(arn)
 	s.must(func() error {
@@ -86,8 +85,44 @@ func (s *Simulator) Foreign(arn, value string) {
 	})
 }
 
-func (s *Simulator) must(change func() error) {
-	if err := s.transact(change); err != nil {
+// PutParameter gives a parameter of a type (String, StringList or SecureString) a new version with this value. It creates
+// the parameter if there is none.
+func (s *Simulator) PutParameter(name, parameterType, value string) {
+	s.must(func() error {
+		_, err := s.putParameter(&ssm.PutParameterInput{
+			Name: &name, Type: types.ParameterType(parameterType), Value: &value, Overwrite: new(true),
+		})
+		return err
+	})
+}
+
+// Parameter returns a parameter's latest value, decrypted, and its version, or "" and 0 if there is no such parameter.
+func (s *Simulator) Parameter(name string) (value string, version int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found, _ := s.readParameter(name, new(true)) // the zero value if it fails
+	return aws.ToString(found.Value), found.Version
+}
+
+// DeleteParameter deletes a parameter. A parameter created under the same name later starts at version 1.
+func (s *Simulator) DeleteParameter(name string) {
+	s.must(func() error {
+		_, err := s.deleteParameter(&ssm.DeleteParameterInput{Name: &name})
+		return err
+	})
+}
+
+// LimitParameters makes PutParameter refuse, with ParameterLimitExceeded, to create a parameter when quota parameters
+// exist. AWS allows 10,000 standard parameters in an account and region. A quota of 0 is none, as at the start.
+func (s *Simulator) LimitParameters(quota int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.parameterQuota = quota
+}
+
+// must makes a change that a test or a demonstration asks for.
+func (s *Simulator) must(make func() error) {
+	if err := s.change(make); err != nil {
 		panic("awssim: " + err.Error())
 	}
 }

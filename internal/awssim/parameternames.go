@@ -8,18 +8,19 @@ import (
 const (
 	parameterARNs       = "arn:aws:ssm:" + Region + ":" + Account + ":parameter/"
 	maxParameterLevels  = 15
-	maxParameterNameARN = 1011 // a name is counted with the ARN before it
+	maxParameterNameARN = 1011 // the characters of a name and of the ARN before it
 )
 
-// What names may be is on https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html.
-// An empty level, as in "/a//b", is not spoken of there. It is refused here because AWS's own error message calls a
-// name levels made of letters, digits and three symbols: a program that makes such names should find out here.
+// The rules for names are on https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-su-create.html.
+// That page does not mention an empty level, as in "/a//b". The simulator refuses it, because AWS's error message says that
+// a name consists of levels of letters, digits and three symbols. A program that makes such names fails here already.
 var (
 	parameterName = regexp.MustCompile(`^(?:/?[A-Za-z0-9_.-]+|(?:/[A-Za-z0-9_.-]+){2,})$`)
 	parameterPath = regexp.MustCompile(`^(?:/|(?:/[A-Za-z0-9_.-]+)+/?)$`)
 	reservedName  = regexp.MustCompile(`^/?(?i:aws|ssm)`)
 )
 
+// checkName refuses a name that no parameter can have.
 func checkName(name string) error {
 	if !parameterName.MatchString(name) {
 		return refuse("ValidationException",
@@ -28,11 +29,12 @@ func checkName(name string) error {
 	return nil
 }
 
+// checkNewName refuses a name that no new parameter can have.
 func checkNewName(name string) error {
 	switch {
 	case reservedName.MatchString(name):
 		return refuse("ValidationException", "a parameter's name cannot begin with aws or ssm: %q", name)
-	case len(parameterARNs)+len(key(name)) > maxParameterNameARN:
+	case len(parameterARNs)+len(keyOf(name)) > maxParameterNameARN:
 		return refuse("ValidationException", "a parameter's ARN has at most %d characters", maxParameterNameARN)
 	case strings.Count(name, "/") > maxParameterLevels:
 		return refuse("HierarchyLevelLimitExceededException", "a parameter's name has at most %d levels", maxParameterLevels)
@@ -40,19 +42,13 @@ func checkNewName(name string) error {
 	return checkName(name)
 }
 
-// canonical is a name as AWS keeps it: /word is word.
+// canonical returns a name as AWS stores it: /word becomes word.
 func canonical(name string) string {
 	if strings.Count(name, "/") == 1 {
-		return key(name)
+		return keyOf(name)
 	}
 	return name
 }
 
-// key is what a name has in its ARN, the same for word and /word, which AWS takes for one parameter.
-func key(name string) string { return strings.TrimPrefix(name, "/") }
-
-// below reports whether the parameter of a key is under a path, at any depth or directly.
-func below(path, key string, recursive bool) bool {
-	rest, under := strings.CutPrefix("/"+key, strings.TrimSuffix(path, "/")+"/")
-	return under && (recursive || !strings.Contains(rest, "/"))
-}
+// keyOf returns a name as it is in an ARN. It is the same for word and /word, which are one parameter at AWS.
+func keyOf(name string) string { return strings.TrimPrefix(name, "/") }

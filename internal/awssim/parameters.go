@@ -16,11 +16,11 @@ import (
 )
 
 const (
-	maxParameterValue   = 4096 // of the standard tier, the only one here
+	maxParameterValue   = 4096 // bytes, in the standard tier; the simulator has no other tier
 	maxParametersInCall = 10
 )
 
-// parameter is one version of a parameter, its value in clear.
+// parameter is one version of a parameter. Its value is not encrypted.
 type parameter = types.Parameter
 
 func (s *Simulator) putParameter(in *ssm.PutParameterInput) (*ssm.PutParameterOutput, error) {
@@ -31,26 +31,26 @@ func (s *Simulator) putParameter(in *ssm.PutParameterInput) (*ssm.PutParameterOu
 	if size := len(aws.ToString(in.Value)); size == 0 || size > maxParameterValue {
 		return nil, refuse("ValidationException", "a standard parameter's value has 1 to %d bytes", maxParameterValue)
 	}
-	versions, kind := s.parameters[key(name)], in.Type
-	if len(versions) > 0 {
-		if !aws.ToBool(in.Overwrite) {
-			return nil, refuse("ParameterAlreadyExists", "parameter %s exists and Overwrite is not set", name)
-		}
-		kind = cmp.Or(kind, versions[0].Type)
+	latest := s.parameters.latest(keyOf(name))
+	switch exists := latest.Version > 0; {
+	case exists && !aws.ToBool(in.Overwrite):
+		return nil, refuse("ParameterAlreadyExists", "parameter %s exists and Overwrite is not set", name)
+	case !exists && s.parameterQuota > 0 && len(s.parameters.keys) >= s.parameterQuota:
+		return nil, refuse("ParameterLimitExceeded", "the account has %d parameters, which is its quota", s.parameterQuota)
 	}
-	if !slices.Contains(kind.Values(), kind) {
-		return nil, refuse("ValidationException", "a parameter's type is one of %v", kind.Values())
+	parameterType := cmp.Or(in.Type, latest.Type)
+	if !slices.Contains(parameterType.Values(), parameterType) {
+		return nil, refuse("ValidationException", "a new parameter's type is one of %v", parameterType.Values())
 	}
-	latest := parameter{
-		ARN: new(parameterARNs + key(name)), Name: &name, Type: kind, Value: in.Value, Version: int64(len(versions) + 1),
+	s.parameters.put(keyOf(name), parameter{
+		ARN: new(parameterARNs + keyOf(name)), Name: &name, Type: parameterType, Value: in.Value, Version: latest.Version + 1,
 		DataType: new(cmp.Or(aws.ToString(in.DataType), "text")), LastModifiedDate: new(time.Now()),
-	}
-	s.parameters[key(name)] = append(versions, latest)
-	return &ssm.PutParameterOutput{Version: latest.Version, Tier: types.ParameterTierStandard}, nil
+	})
+	return &ssm.PutParameterOutput{Version: latest.Version + 1, Tier: types.ParameterTierStandard}, nil
 }
 
 func (s *Simulator) getParameter(in *ssm.GetParameterInput) (*ssm.GetParameterOutput, error) {
-	found, err := s.read(aws.ToString(in.Name), in.WithDecryption)
+	found, err := s.readParameter(aws.ToString(in.Name), in.WithDecryption)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (s *Simulator) getParameters(in *ssm.GetParametersInput) (*ssm.GetParameter
 		if slices.Contains(in.Names[:i], name) {
 			return nil, refuse("ValidationException", "Names has %s twice", name)
 		}
-		if found, err := s.read(name, in.WithDecryption); err == nil {
+		if found, err := s.readParameter(name, in.WithDecryption); err == nil {
 			out.Parameters = append(out.Parameters, found)
 		} else {
 			out.InvalidParameters = append(out.InvalidParameters, name)
@@ -81,25 +81,27 @@ func (s *Simulator) getParametersByPath(in *ssm.GetParametersByPathInput) (*ssm.
 	if in.MaxResults != nil {
 		size = int(*in.MaxResults)
 	}
+	last, ok := decodeToken(in.NextToken)
 	switch {
 	case !parameterPath.MatchString(path):
 		return nil, refuse("ValidationException", "a path begins with / and consists of the levels of parameter names: %q", path)
 	case size < 1 || size > maxParametersInCall:
 		return nil, refuse("ValidationException", "MaxResults is from 1 to %d", maxParametersInCall)
 	case len(in.ParameterFilters) > 0:
-		return nil, refuse("ValidationException", "the simulator knows no ParameterFilters")
-	}
-	found := []parameter{}
-	for name, versions := range s.parameters {
-		if below(path, name, aws.ToBool(in.Recursive)) {
-			found = append(found, shown(versions[len(versions)-1], in.WithDecryption))
-		}
-	}
-	these, next, ok := page(found, func(p parameter) string { return key(*p.Name) }, in.NextToken, size)
-	if !ok {
+		return nil, refuse("ValidationException", "the simulator has no ParameterFilters")
+	case !ok:
 		return nil, refuse("InvalidNextToken", "no earlier answer had this NextToken")
 	}
-	return &ssm.GetParametersByPathOutput{Parameters: these, NextToken: next}, nil
+	out := &ssm.GetParametersByPathOutput{Parameters: []parameter{}}
+	for key := range s.parameters.below(path, aws.ToBool(in.Recursive), last) {
+		if len(out.Parameters) == size {
+			out.NextToken = encodeToken(last)
+			break
+		}
+		out.Parameters = append(out.Parameters, withDecryption(s.parameters.latest(key), in.WithDecryption))
+		last = key
+	}
+	return out, nil
 }
 
 func (s *Simulator) deleteParameter(in *ssm.DeleteParameterInput) (*ssm.DeleteParameterOutput, error) {
@@ -107,41 +109,44 @@ func (s *Simulator) deleteParameter(in *ssm.DeleteParameterInput) (*ssm.DeletePa
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	if s.parameters[key(name)] == nil {
+	if s.parameters.latest(keyOf(name)).Version == 0 {
 		return nil, refuse("ParameterNotFound", "there is no parameter %s", name)
 	}
-	delete(s.parameters, key(name))
+	s.parameters.remove(keyOf(name))
 	return &ssm.DeleteParameterOutput{}, nil
 }
 
-// read returns the parameter of a name or an ARN, in its latest version or in the one selected by ":" and a number.
-func (s *Simulator) read(reference string, decrypt *bool) (parameter, error) {
+// readParameter returns the parameter with a name or an ARN: its latest version, or the version whose number follows a
+// colon.
+func (s *Simulator) readParameter(reference string, decrypt *bool) (parameter, error) {
 	if name, is := strings.CutPrefix(reference, parameterARNs); is {
 		reference = "/" + name
+	}
+	if _, is := strings.CutPrefix(reference, secretReference); is {
+		return s.readSecretReference(reference, decrypt)
 	}
 	name, selector, selected := strings.Cut(reference, ":")
 	if err := checkName(name); err != nil {
 		return parameter{}, err
 	}
-	versions := s.parameters[key(name)]
-	if len(versions) == 0 {
+	found := s.parameters.latest(keyOf(name))
+	if found.Version == 0 {
 		return parameter{}, refuse("ParameterNotFound", "there is no parameter %s", name)
 	}
-	if !selected {
-		return shown(versions[len(versions)-1], decrypt), nil
+	if selected {
+		number, _ := strconv.ParseInt(selector, 10, 64) // a label selects nothing, because no operation here sets one
+		var exists bool
+		if found, exists = s.parameters.version(keyOf(name), number); !exists {
+			return parameter{}, refuse("ParameterVersionNotFound", "parameter %s has no version %s", name, selector)
+		}
+		found.Selector = new(":" + selector)
 	}
-	number, err := strconv.Atoi(selector) // a label selects nothing: no operation here sets one
-	if err != nil || number < 1 || number > len(versions) {
-		return parameter{}, refuse("ParameterVersionNotFound", "parameter %s has no version %s", name, selector)
-	}
-	found := versions[number-1]
-	found.Selector = new(":" + selector)
-	return shown(found, decrypt), nil
+	return withDecryption(found, decrypt), nil
 }
 
-// shown is a parameter as a caller gets it who may have forgotten WithDecryption: what stands in for a SecureString
-// then looks like what KMS makes, so that nobody takes it for the value, and cannot be turned back into it.
-func shown(p parameter, decrypt *bool) parameter {
+// withDecryption returns a parameter as a caller sees it. Without WithDecryption a SecureString's value looks like KMS's
+// ciphertext: a caller who forgot it cannot take it for the real value, and cannot find the real value in it.
+func withDecryption(p parameter, decrypt *bool) parameter {
 	if p.Type == types.ParameterTypeSecureString && !aws.ToBool(decrypt) {
 		digest := sha256.Sum256(fmt.Appendf(nil, "%s:%d:%s", *p.ARN, p.Version, *p.Value))
 		p.Value = new("AQICAH" + base64.StdEncoding.EncodeToString(digest[:]))

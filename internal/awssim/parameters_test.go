@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -11,7 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 )
 
-// store puts a String, or whatever else in says.
+// store sends PutParameter with in. The type is String if in has none.
 func (c cloud) store(name, value string, in ssm.PutParameterInput) error {
 	in.Name, in.Value = &name, &value
 	if in.Type == "" {
@@ -38,7 +40,7 @@ func (c cloud) parameter(name string, decrypt bool) (types.Parameter, error) {
 	return *out.Parameter, nil
 }
 
-// wantBelow compares the names that GetParametersByPath has, whatever their order, since AWS promises none.
+// wantBelow compares the names that GetParametersByPath returns, in any order, because AWS promises none.
 func (c cloud) wantBelow(path string, recursive bool, want ...string) {
 	c.Helper()
 	pages := ssm.NewGetParametersByPathPaginator(c.parameters, &ssm.GetParametersByPathInput{Path: &path, Recursive: &recursive})
@@ -56,7 +58,7 @@ func (c cloud) wantBelow(path string, recursive bool, want ...string) {
 }
 
 var parameterScenarios = []scenario{
-	{name: "a parameter comes back with all that is known of it", run: func(c cloud) {
+	{name: "a parameter comes back complete", run: func(c cloud) {
 		for name, kind := range map[string]types.ParameterType{"/app/text": "String", "word": "StringList", "/app/secret": "SecureString"} {
 			if err := c.store(name, "one,two", ssm.PutParameterInput{Type: kind}); err != nil {
 				c.Fatal(err)
@@ -79,6 +81,35 @@ var parameterScenarios = []scenario{
 		}))(c)
 		if p := got(c.parameter("/app/a", false))(c); out.Version != 2 || p.Version != 2 || *p.Value != "new" || p.Type != "String" {
 			c.Errorf("got version %d, then %d %q of type %s", out.Version, p.Version, *p.Value, p.Type)
+		}
+	}},
+	{name: "an overwritten parameter keeps its type, or gets the one that is sent", run: func(c cloud) {
+		for _, want := range []types.ParameterType{"SecureString", "String"} {
+			for _, sent := range []types.ParameterType{want, ""} {
+				if _, err := c.parameters.PutParameter(c.Context(), &ssm.PutParameterInput{
+					Name: new("/app/a"), Value: new("v"), Type: sent, Overwrite: new(true),
+				}); err != nil {
+					c.Fatal(err)
+				}
+				if p := got(c.parameter("/app/a", true))(c); p.Type != want {
+					c.Errorf("sent type %q: got %s, want %s", sent, p.Type, want)
+				}
+			}
+		}
+	}},
+	{name: "a parameter has its latest hundred versions", run: func(c cloud) {
+		for n := range 102 {
+			if err := c.store("/app/a", fmt.Sprintf("v%d", n+1), ssm.PutParameterInput{Overwrite: new(true)}); err != nil {
+				c.Fatal(err)
+			}
+		}
+		if p := got(c.parameter("/app/a", false))(c); p.Version != 102 || *p.Value != "v102" {
+			c.Errorf("got version %d %q", p.Version, *p.Value)
+		}
+		_, err := c.parameter("/app/a:2", false)
+		c.refused("ParameterVersionNotFound", err)
+		if p := got(c.parameter("/app/a:3", false))(c); *p.Value != "v3" {
+			c.Errorf("version 3: got %q", *p.Value)
 		}
 	}},
 	{name: "a parameter is created with a type", run: func(c cloud) {
@@ -119,7 +150,7 @@ var parameterScenarios = []scenario{
 			c.Errorf("got %s version %d", *p.Name, p.Version)
 		}
 	}},
-	{name: "a secure string is shown decrypted on request only", moto: "shows it in clear after a prefix", run: func(c cloud) {
+	{name: "a secure string comes decrypted only on request", moto: "returns it unencrypted after a prefix", run: func(c cloud) {
 		if err := c.store("/app/secret", "canary", ssm.PutParameterInput{Type: types.ParameterTypeSecureString}); err != nil {
 			c.Fatal(err)
 		}
@@ -135,7 +166,7 @@ var parameterScenarios = []scenario{
 			}
 		}
 	}},
-	{name: "several parameters come in the order of their names", moto: "answers in any order", run: func(c cloud) {
+	{name: "several parameters come sorted by name", moto: "answers in any order", run: func(c cloud) {
 		c.stored("/b", "/a/b", "/c/d")
 		out := got(c.parameters.GetParameters(c.Context(), &ssm.GetParametersInput{
 			Names: []string{"/c/d", "/no/such", "/a/b", "/a/b:7"},
@@ -164,11 +195,11 @@ var parameterScenarios = []scenario{
 			c.Errorf("invalid: got %v", out.InvalidParameters)
 		}
 	}},
-	{name: "no parameter comes twice", moto: "lets a name be there twice", run: func(c cloud) {
+	{name: "a name cannot be there twice", moto: "accepts it", run: func(c cloud) {
 		_, err := c.parameters.GetParameters(c.Context(), &ssm.GetParametersInput{Names: []string{"/a/b", "/a/b"}})
 		c.refused("ValidationException", err)
 	}},
-	{name: "a path has the parameters below it", run: func(c cloud) {
+	{name: "a path returns the parameters below it", run: func(c cloud) {
 		c.stored("/app", "/app/a", "/app/b", "/app/b/deep", "/app/c/deep/er", "/apple/a", "/other/app/a", "word")
 		c.wantBelow("/app", false, "/app/a", "/app/b")
 		c.wantBelow("/app/", false, "/app/a", "/app/b")
@@ -176,12 +207,12 @@ var parameterScenarios = []scenario{
 		c.wantBelow("/app/b/deep", true)
 		c.wantBelow("/nothing", true)
 	}},
-	{name: "the root has parameters without a path", moto: "keeps the leading slash of a name without a path", run: func(c cloud) {
+	{name: "the root returns parameters without a path", moto: "keeps the leading slash of a name without a path", run: func(c cloud) {
 		c.stored("/app", "/app/a", "word")
 		c.wantBelow("/", false, "app", "word")
 		c.wantBelow("/", true, "app", "/app/a", "word")
 	}},
-	{name: "a path comes page by page in the order of names", moto: "does not sort", run: func(c cloud) {
+	{name: "a path comes page by page, sorted by name", moto: "does not sort", run: func(c cloud) {
 		var want, names []string
 		for n := range 23 {
 			want = append(want, fmt.Sprintf("/app/%02d", n))
@@ -228,7 +259,7 @@ var parameterScenarios = []scenario{
 		_, err := c.parameters.GetParametersByPath(c.Context(), &ssm.GetParametersByPathInput{Path: new("/"), MaxResults: aws.Int32(11)})
 		c.refused("ValidationException", err)
 	}},
-	{name: "a path refuses what it does not understand", moto: "fails with 500, or filters", run: func(c cloud) {
+	{name: "a path refuses an unknown token and a filter", moto: "fails with 500, or filters", run: func(c cloud) {
 		_, err := c.parameters.GetParametersByPath(c.Context(), &ssm.GetParametersByPathInput{Path: new("/"), NextToken: new("not a token")})
 		c.refused("InvalidNextToken", err)
 		_, err = c.parameters.GetParametersByPath(c.Context(), &ssm.GetParametersByPathInput{
@@ -241,7 +272,7 @@ var parameterScenarios = []scenario{
 			c.refused("ValidationException", c.store(name, "v", ssm.PutParameterInput{}))
 		}
 	}},
-	{name: "a name has only the characters and levels of names", moto: "takes any name", run: func(c cloud) {
+	{name: "a name has only the characters and levels of names", moto: "accepts any name", run: func(c cloud) {
 		for _, name := range []string{"a b", "a@b", "a:b", "ä", "/", "a/b", "/a//b", "//a", "/a/", strings.Repeat("n", 967)} {
 			c.refused("ValidationException", c.store(name, "v", ssm.PutParameterInput{}))
 		}
@@ -282,4 +313,42 @@ var parameterScenarios = []scenario{
 			c.Errorf("the new parameter begins with version %d", p.Version)
 		}
 	}},
+}
+
+// A version has the time at which it was put, to the millisecond. A parameter that is created again starts at version 1.
+func TestLastModifiedDate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := New()
+		want := func(version float64, exact time.Time) {
+			t.Helper()
+			p, _ := post(t, sim, "AmazonSSM.GetParameter", `{"Name":"/app/a"}`)["Parameter"].(map[string]any)
+			if p["Version"] != version || p["LastModifiedDate"] != float64(exact.UnixMilli())/1000 {
+				t.Errorf("got version %v of %v, want %v of %v", p["Version"], p["LastModifiedDate"], version, exact)
+			}
+		}
+		time.Sleep(1234567890 * time.Nanosecond)
+		for version := range 2 {
+			time.Sleep(7 * time.Millisecond)
+			sim.PutParameter("/app/a", "String", "v")
+			want(float64(version+1), time.Now())
+		}
+		put := time.Now()
+		time.Sleep(time.Hour)
+		want(2, put)
+		sim.DeleteParameter("/app/a")
+		sim.PutParameter("/app/a", "String", "v")
+		want(1, time.Now())
+	})
+}
+
+// The SDK must get the same millisecond that the simulator sent.
+func TestLastModifiedDateThroughTheSDK(t *testing.T) {
+	sim, c := simulated(t)
+	before := time.Now().Truncate(time.Millisecond)
+	sim.PutParameter("/app/a", "String", "v")
+	after := time.Now()
+	at := *got(c.parameter("/app/a", false))(c).LastModifiedDate
+	if at.Before(before) || at.After(after) || !at.Equal(at.Truncate(time.Millisecond)) {
+		t.Errorf("got %v, want a whole millisecond from %v to %v", at, before, after)
+	}
 }

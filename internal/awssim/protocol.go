@@ -13,19 +13,20 @@ import (
 	"time"
 )
 
-// maxBody lets the largest secret through with every byte of it escaped.
+// maxBody is enough for the largest secret with every byte of it escaped.
 const maxBody = 1 << 20
 
-// fault is an error as the protocol carries it.
+// fault is an error as the protocol transports it.
 type fault struct {
 	status    int
 	errorType string
 	message   string
 }
 
+// Error implements the interface error.
 func (f fault) Error() string { return f.errorType + ": " + f.message }
 
-// refuse is the answer to a request that its caller has to change.
+// refuse returns the error for a request that is wrong.
 func refuse(errorType, format string, details ...any) error {
 	return fault{http.StatusBadRequest, errorType, fmt.Sprintf(format, details...)}
 }
@@ -33,19 +34,20 @@ func refuse(errorType, format string, details ...any) error {
 // operation turns a request's body into an answer's.
 type operation func(body []byte) (any, error)
 
-func bind[Input, Output any](do func(*Input) (*Output, error)) operation {
+// typed makes an operation of a function that has the SDK's input and output.
+func typed[Input, Output any](do func(*Input) (*Output, error)) operation {
 	return func(body []byte) (any, error) {
 		in := new(Input)
-		// The decoder's own words stay here: they may quote the body, and a secret with it.
+		// The decoder's error stays here, because it can quote the body and so a secret.
 		if json.Unmarshal(body, in) != nil {
-			return nil, refuse("SerializationException", "the body is not the JSON this operation takes")
+			return nil, refuse("SerializationException", "the body is not the JSON that this operation takes")
 		}
 		out, err := do(in)
-		return wire(reflect.ValueOf(out)), err
+		return onWire(reflect.ValueOf(out)), err
 	}
 }
 
-// ServeHTTP answers one AWS JSON 1.1 request to either service, told apart by X-Amz-Target.
+// ServeHTTP answers one AWS JSON 1.1 request. Its X-Amz-Target names the service and the operation.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer, err := s.answer(w, r)
 	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
@@ -54,42 +56,31 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(failure.status)
 		answer = map[string]string{"__type": failure.errorType, "Message": failure.message}
 	}
-	_ = json.NewEncoder(w).Encode(answer) // fails only when the caller has gone
+	_ = json.NewEncoder(w).Encode(answer) // fails only if the caller has gone
 }
 
 func (s *Simulator) answer(w http.ResponseWriter, r *http.Request) (answer any, err error) {
 	body, incomplete := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	target := r.Header.Get("X-Amz-Target")
 	_, name, _ := strings.Cut(target, ".")
-	if err := s.record(Call{Operation: name, Resource: resourceIn(body)}); err != nil {
+	if err := s.begin(Call{Operation: name, Resource: resourceIn(body)}); err != nil {
 		return nil, err
 	}
 	if incomplete != nil {
-		return nil, fault{http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "the body is over a megabyte or broke off"}
+		return nil, fault{http.StatusRequestEntityTooLarge, "RequestEntityTooLarge", "the body is over a megabyte or incomplete"}
 	}
 	perform, known := s.operations[target]
 	if !known {
-		return nil, refuse("UnknownOperationException", "there is no operation %q here", target)
+		return nil, refuse("UnknownOperationException", "the simulator has no operation %q", target)
 	}
-	err = s.transact(func() error {
+	err = s.change(func() error {
 		answer, err = perform(body)
 		return err
 	})
 	return answer, err
 }
 
-// record notes a call and returns the failure that waits for it, if one does.
-func (s *Simulator) record(call Call) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.calls = append(s.calls, call)
-	if waiting := s.faults[call.Operation]; len(waiting) > 0 {
-		s.faults[call.Operation] = waiting[1:]
-		return waiting[0]
-	}
-	return nil
-}
-
+// resourceIn returns what a request's body names, or "" if it names nothing.
 func resourceIn(body []byte) string {
 	var named struct {
 		SecretID string `json:"SecretId"`
@@ -101,14 +92,15 @@ func resourceIn(body []byte) string {
 	return cmp.Or(named.SecretID, named.Name, named.Path, strings.Join(named.Names, ","))
 }
 
-// wire is an SDK output as the protocol has it: members that are not set are left out and times are seconds since the
-// epoch, where encoding/json by itself would write null and RFC 3339, which the SDK refuses.
-func wire(v reflect.Value) any {
+// onWire returns an SDK output as the protocol wants it: without the members that are not set, and with times as seconds
+// since the epoch to the millisecond. encoding/json by itself writes null and RFC 3339, which the SDK refuses.
+// https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html
+func onWire(v reflect.Value) any {
 	switch v.Kind() {
 	case reflect.Invalid: // what a nil pointer points to
 		return nil
 	case reflect.Pointer:
-		return wire(v.Elem())
+		return onWire(v.Elem())
 	case reflect.Struct:
 		if t, is := v.Interface().(time.Time); is {
 			return float64(t.UnixMilli()) / 1000
@@ -116,7 +108,7 @@ func wire(v reflect.Value) any {
 		members := map[string]any{}
 		for field, member := range v.Fields() {
 			if field.IsExported() && !member.IsZero() {
-				members[field.Name] = wire(member)
+				members[field.Name] = onWire(member)
 			}
 		}
 		return members
@@ -126,7 +118,7 @@ func wire(v reflect.Value) any {
 		}
 		list := make([]any, v.Len())
 		for i := range list {
-			list[i] = wire(v.Index(i))
+			list[i] = onWire(v.Index(i))
 		}
 		return list
 	default:

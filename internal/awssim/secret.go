@@ -3,9 +3,7 @@ package awssim
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,39 +11,32 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 )
 
-// The staging labels that Secrets Manager itself gives a meaning.
-const (
-	current  = "AWSCURRENT"
-	previous = "AWSPREVIOUS"
-	pending  = "AWSPENDING"
-)
-
 const (
 	secretARNs = "arn:aws:secretsmanager:" + Region + ":" + Account + ":secret:"
-	maxLabels  = 20
-	maxValue   = 65536
+	maxValue   = 65536 // bytes
 )
 
 var (
-	secretName  = regexp.MustCompile(`^[A-Za-z0-9/_+=.@!-]{1,512}$`) // "!" is in the names that other services give
+	secretName  = regexp.MustCompile(`^[A-Za-z0-9/_+=.@!-]{1,512}$`) // other AWS services use "!" in the names they give
 	completeARN = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:(.+)-[A-Za-z0-9]{6}$`)
 )
 
 type secret struct {
 	arn, name   string
-	foreign     bool
+	foreign     bool // of another account or region
 	description *string
 	created     time.Time
 	changed     time.Time
-	deleted     *time.Time // when the recovery window ends, once marked for deletion
+	deleted     *time.Time // when the recovery window ends, if the secret is marked for deletion
 	rotates     *bool
 	function    *string // the rotation function's ARN
 	rules       *types.RotationRulesType
-	versions    map[string]*version
-	labels      map[string]string // label to version: a label cannot be on two versions
+	versions    map[string]*version // by id
+	labels      labels
+	earlier     labels // for each label that was moved or removed: the version before, or "" if it was on none
 }
 
-// version has no value while it is only the id under which a rotation will put one.
+// version has no value if RotateSecret made it and nothing was put yet.
 type version struct {
 	created time.Time
 	text    *string
@@ -56,27 +47,30 @@ func newSecret(arn, name string) *secret {
 	now := time.Now()
 	return &secret{
 		arn: arn, name: name, created: now, changed: now,
-		versions: map[string]*version{}, labels: map[string]string{},
+		versions: map[string]*version{}, labels: labels{}, earlier: labels{},
 	}
 }
 
-// nextARN is a new secret's ARN. Its end tells the secrets that have had one name apart, as the random end of AWS does.
+// nextARN returns the ARN for a new secret. Its last six characters are others than those of the secrets that had the
+// same name before, as they are at AWS, where they are random.
 func (s *Simulator) nextARN(name string) string {
 	suffix := "AbCdEf"
-	if earlier := s.births[name]; earlier > 0 {
-		suffix = fmt.Sprintf("%06d", earlier)
+	if used := s.namesUsed[name]; used > 0 {
+		suffix = fmt.Sprintf("%06d", used)
 	}
 	return secretARNs + name + "-" + suffix
 }
 
-// find returns the secret of a name, of a complete ARN or of an ARN without its last seven characters.
+// find returns the secret with a name, a complete ARN or an ARN without the last seven characters.
+// https://docs.aws.amazon.com/secretsmanager/latest/userguide/troubleshoot.html#ARN_secretnamehyphen
 func (s *Simulator) find(id *string) (*secret, error) {
 	wanted := aws.ToString(id)
 	if sec := s.foreign[wanted]; sec != nil {
 		return sec, nil
 	}
 	name := strings.TrimPrefix(wanted, secretARNs)
-	// AWS takes whatever ends like a complete ARN for one, also the partial ARN of a secret that is named so.
+	// AWS takes each ARN that ends in a hyphen and six characters for a complete one. It can be a partial one, because the
+	// name of a secret can end like that.
 	complete := completeARN.FindStringSubmatch(wanted)
 	if complete != nil {
 		name = complete[1]
@@ -88,7 +82,7 @@ func (s *Simulator) find(id *string) (*secret, error) {
 	return sec, nil
 }
 
-// findInUse is find for the operations that a deletion puts a stop to.
+// findInUse is find for the operations that AWS refuses while a secret is marked for deletion.
 func (s *Simulator) findInUse(id *string) (*secret, error) {
 	sec, err := s.find(id)
 	if err == nil && sec.deleted != nil {
@@ -97,64 +91,14 @@ func (s *Simulator) findInUse(id *string) (*secret, error) {
 	return sec, err
 }
 
-// attach puts a label on a version and takes it off the one that had it.
-func (s *Simulator) attach(sec *secret, label, versionID string) {
-	from, attached := sec.labels[label]
-	if from == versionID {
-		return
-	}
-	sec.labels[label] = versionID
-	if label == current && attached {
-		sec.labels[previous] = from
-	}
-	if label != pending && label != previous && !sec.foreign {
-		s.moves = append(s.moves, LabelMove{sec.arn, sec.name, label, versionID})
-	}
-}
-
-// mayHave refuses labels that cannot be added to those the secret has.
-func (sec *secret) mayHave(labels ...string) error {
-	all := maps.Clone(sec.labels)
-	for _, label := range labels {
-		if label == "" || len(label) > 256 {
-			return refuse("ValidationException", "a staging label has 1 to 256 characters")
-		}
-		all[label] = ""
-	}
-	if len(all) > maxLabels {
-		return refuse("LimitExceededException", "a secret has at most %d staging labels", maxLabels)
-	}
-	return nil
-}
-
-func (sec *secret) labelsOn(versionID string) []string {
-	var labels []string
-	for label, id := range sec.labels {
-		if id == versionID {
-			labels = append(labels, label)
-		}
-	}
-	slices.Sort(labels)
-	return labels
-}
-
-// labelled lists the versions that have labels; AWS does not list the others, which it may remove at any time.
-func (sec *secret) labelled() map[string][]string {
-	labelled := map[string][]string{}
-	for _, id := range sec.labels {
-		labelled[id] = sec.labelsOn(id)
-	}
-	return labelled
-}
-
 func (v *version) hasValue() bool { return v.text != nil || v.binary != nil }
 
 func (v *version) equal(w *version) bool {
 	return (v.text == nil) == (w.text == nil) && aws.ToString(v.text) == aws.ToString(w.text) && bytes.Equal(v.binary, w.binary)
 }
 
-// valid refuses a value that no version can hold. Having none is for the operation to judge.
-func (v *version) valid() error {
+// check refuses a value that a version cannot have. It accepts no value, which some operations allow.
+func (v *version) check() error {
 	if v.text != nil && v.binary != nil {
 		return refuse("InvalidParameterException", "a secret's value is either SecretString or SecretBinary")
 	}

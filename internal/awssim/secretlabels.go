@@ -1,14 +1,83 @@
 package awssim
 
 import (
-	"cmp"
-	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 )
+
+// The staging labels that Secrets Manager itself moves or looks at.
+const (
+	labelCurrent  = "AWSCURRENT"
+	labelPrevious = "AWSPREVIOUS"
+	labelPending  = "AWSPENDING"
+)
+
+const maxLabels = 20
+
+// labels says which version each staging label of a secret is on. A label cannot be on two versions.
+type labels map[string]string
+
+// on returns the labels that are on a version, sorted.
+func (l labels) on(versionID string) []string {
+	var on []string
+	for label, id := range l {
+		if id == versionID {
+			on = append(on, label)
+		}
+	}
+	slices.Sort(on)
+	return on
+}
+
+// byVersion returns the versions that have labels. AWS lists no others, and can remove those at any time.
+func (l labels) byVersion() map[string][]string {
+	byVersion := map[string][]string{}
+	for _, id := range l {
+		byVersion[id] = l.on(id)
+	}
+	return byVersion
+}
+
+// attach puts a label on a version, and takes it off the version that has it.
+func (s *Simulator) attach(sec *secret, label, versionID string) {
+	from, attached := sec.labels[label]
+	if from == versionID {
+		return
+	}
+	sec.labels[label], sec.earlier[label] = versionID, from
+	if label == labelCurrent && attached {
+		sec.earlier[labelPrevious] = sec.labels[labelPrevious]
+		sec.labels[labelPrevious] = from
+	}
+	if label != labelPending && label != labelPrevious && !sec.foreign {
+		tell(s, s.moveListeners, LabelMove{sec.arn, sec.name, label, versionID})
+	}
+}
+
+// detach takes a label off the version that has it.
+func (sec *secret) detach(label string) {
+	sec.earlier[label] = sec.labels[label]
+	delete(sec.labels, label)
+}
+
+// checkLabels refuses labels that cannot be added to those of the secret.
+func (sec *secret) checkLabels(added ...string) error {
+	all := maps.Clone(sec.labels)
+	for _, label := range added {
+		if label == "" || len(label) > 256 {
+			return refuse("ValidationException", "a staging label has 1 to 256 characters")
+		}
+		all[label] = ""
+	}
+	if len(all) > maxLabels {
+		return refuse("LimitExceededException", "a secret has at most %d staging labels", maxLabels)
+	}
+	return nil
+}
 
 func (s *Simulator) updateSecretVersionStage(in *secretsmanager.UpdateSecretVersionStageInput) (*secretsmanager.UpdateSecretVersionStageOutput, error) {
 	sec, err := s.findInUse(in.SecretId)
@@ -16,28 +85,29 @@ func (s *Simulator) updateSecretVersionStage(in *secretsmanager.UpdateSecretVers
 		return nil, err
 	}
 	label := aws.ToString(in.VersionStage)
-	if err := sec.mayMove(label, in.RemoveFromVersionId, in.MoveToVersionId); err != nil {
+	if err := sec.checkMove(label, in.RemoveFromVersionId, in.MoveToVersionId); err != nil {
 		return nil, err
 	}
 	if in.MoveToVersionId != nil {
 		s.attach(sec, label, *in.MoveToVersionId)
 	} else {
-		delete(sec.labels, label)
+		sec.detach(label)
 	}
 	sec.changed = time.Now()
 	return &secretsmanager.UpdateSecretVersionStageOutput{ARN: &sec.arn, Name: &sec.name}, nil
 }
 
-// mayMove refuses a move that does not say where the label is now: AWS wants to hear it, so that of two who move a
-// label at the same time the second fails.
-func (sec *secret) mayMove(label string, from, to *string) error {
+// checkMove refuses a move that does not say where the label is now. So, if two callers move a label at the same time,
+// the second one fails.
+// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_UpdateSecretVersionStage.html
+func (sec *secret) checkMove(label string, from, to *string) error {
 	at, attached := sec.labels[label]
 	switch {
 	case from == nil && to == nil:
-		return refuse("InvalidParameterException", "one of MoveToVersionId and RemoveFromVersionId is needed")
+		return refuse("InvalidParameterException", "MoveToVersionId or RemoveFromVersionId is needed")
 	case from != nil && *from != at:
 		return refuse("InvalidParameterException", "staging label %s is not on version %s", label, *from)
-	case to == nil && label == current:
+	case to == nil && label == labelCurrent:
 		return refuse("InvalidParameterException", "staging label %s can be moved but not removed", label)
 	case to == nil:
 		return nil
@@ -46,78 +116,5 @@ func (sec *secret) mayMove(label string, from, to *string) error {
 	case from == nil && attached && *to != at:
 		return refuse("InvalidParameterException", "staging label %s is on version %s: RemoveFromVersionId must say so", label, at)
 	}
-	return sec.mayHave(label)
+	return sec.checkLabels(label)
 }
-
-// rotateSecret turns rotation on and gives the rotation the version it is to fill. No function is invoked: that is for
-// whoever plays Secrets Manager's part in the rotation.
-func (s *Simulator) rotateSecret(in *secretsmanager.RotateSecretInput) (*secretsmanager.RotateSecretOutput, error) {
-	sec, err := s.findInUse(in.SecretId)
-	if err != nil {
-		return nil, err
-	}
-	id, err := newVersionID(in.ClientRequestToken)
-	if err != nil {
-		return nil, err
-	}
-	if staged, underWay := sec.labels[pending]; underWay && staged != sec.labels[current] && staged != id {
-		return nil, refuse("InvalidRequestException", "an earlier rotation of secret %s is not complete", sec.name)
-	}
-	if in.RotationLambdaARN == nil && sec.function == nil {
-		return nil, refuse("InvalidRequestException", "secret %s has no rotation function", sec.name)
-	}
-	if err := sec.mayHave(pending); err != nil {
-		return nil, err
-	}
-	sec.function = cmp.Or(in.RotationLambdaARN, sec.function)
-	sec.rules = cmp.Or(in.RotationRules, sec.rules)
-	sec.rotates, sec.changed = new(true), time.Now()
-	out := &secretsmanager.RotateSecretOutput{ARN: &sec.arn, Name: &sec.name}
-	if in.RotateImmediately != nil && !*in.RotateImmediately {
-		return out, nil
-	}
-	if sec.versions[id] == nil {
-		sec.versions[id] = &version{created: sec.changed}
-		s.attach(sec, pending, id)
-	}
-	out.VersionId = &id
-	return out, nil
-}
-
-func (s *Simulator) listSecretVersionIDs(in *secretsmanager.ListSecretVersionIdsInput) (*secretsmanager.ListSecretVersionIdsOutput, error) {
-	sec, err := s.find(in.SecretId)
-	if err != nil {
-		return nil, err
-	}
-	all := []types.SecretVersionsListEntry{}
-	for id, v := range sec.versions {
-		if labels := sec.labelsOn(id); len(labels) > 0 || aws.ToBool(in.IncludeDeprecated) {
-			all = append(all, types.SecretVersionsListEntry{VersionId: &id, CreatedDate: &v.created, VersionStages: labels})
-		}
-	}
-	oldestFirst := func(v types.SecretVersionsListEntry) string { return age(*v.CreatedDate) + *v.VersionId }
-	these, next, err := secretsPage(all, oldestFirst, in.NextToken, in.MaxResults)
-	if err != nil {
-		return nil, err
-	}
-	return &secretsmanager.ListSecretVersionIdsOutput{ARN: &sec.arn, Name: &sec.name, Versions: these, NextToken: next}, nil
-}
-
-// secretsPage is page with the limits and errors of Secrets Manager.
-func secretsPage[Item any](items []Item, key func(Item) string, token *string, size *int32) ([]Item, *string, error) {
-	most := 100
-	if size != nil {
-		most = int(*size)
-	}
-	if most < 1 || most > 100 {
-		return nil, nil, refuse("ValidationException", "MaxResults is from 1 to 100")
-	}
-	these, next, ok := page(items, key, token, most)
-	if !ok {
-		return nil, nil, refuse("InvalidNextTokenException", "no earlier answer had this NextToken")
-	}
-	return these, next, nil
-}
-
-// age is a time as text that sorts as the time does.
-func age(t time.Time) string { return fmt.Sprintf("%020d ", t.UnixNano()) }

@@ -5,7 +5,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 )
 
 func (s *Simulator) describeSecret(in *secretsmanager.DescribeSecretInput) (*secretsmanager.DescribeSecretOutput, error) {
@@ -17,32 +16,8 @@ func (s *Simulator) describeSecret(in *secretsmanager.DescribeSecretInput) (*sec
 		ARN: &sec.arn, Name: &sec.name, Description: sec.description,
 		CreatedDate: &sec.created, LastChangedDate: &sec.changed, DeletedDate: sec.deleted,
 		RotationEnabled: sec.rotates, RotationLambdaARN: sec.function, RotationRules: sec.rules,
-		VersionIdsToStages: sec.labelled(),
+		VersionIdsToStages: s.seenLabels("DescribeSecret", sec, "").byVersion(),
 	}, nil
-}
-
-func (s *Simulator) listSecrets(in *secretsmanager.ListSecretsInput) (*secretsmanager.ListSecretsOutput, error) {
-	if len(in.Filters) > 0 || in.SortBy != "" || in.SortOrder != "" {
-		return nil, refuse("InvalidParameterException", "the simulator lists without filters, oldest first")
-	}
-	all := []types.SecretListEntry{}
-	for _, sec := range s.secrets {
-		if sec.deleted != nil && !aws.ToBool(in.IncludePlannedDeletion) {
-			continue
-		}
-		all = append(all, types.SecretListEntry{
-			ARN: &sec.arn, Name: &sec.name, Description: sec.description,
-			CreatedDate: &sec.created, LastChangedDate: &sec.changed, DeletedDate: sec.deleted,
-			RotationEnabled: sec.rotates, RotationLambdaARN: sec.function, RotationRules: sec.rules,
-			SecretVersionsToStages: sec.labelled(),
-		})
-	}
-	oldestFirst := func(sec types.SecretListEntry) string { return age(*sec.CreatedDate) + *sec.Name }
-	these, next, err := secretsPage(all, oldestFirst, in.NextToken, in.MaxResults)
-	if err != nil {
-		return nil, err
-	}
-	return &secretsmanager.ListSecretsOutput{SecretList: these, NextToken: next}, nil
 }
 
 func (s *Simulator) deleteSecret(in *secretsmanager.DeleteSecretInput) (*secretsmanager.DeleteSecretOutput, error) {
@@ -65,7 +40,7 @@ func (s *Simulator) deleteSecret(in *secretsmanager.DeleteSecretInput) (*secrets
 	return &secretsmanager.DeleteSecretOutput{ARN: &sec.arn, Name: &sec.name, DeletionDate: sec.deleted}, nil
 }
 
-// deleteForever succeeds for a secret that is not there too, as AWS documents.
+// deleteForever succeeds also if there is no such secret, as AWS documents.
 func (s *Simulator) deleteForever(in *secretsmanager.DeleteSecretInput, now time.Time) (*secretsmanager.DeleteSecretOutput, error) {
 	if in.RecoveryWindowInDays != nil {
 		return nil, refuse("InvalidParameterException", "a deletion without recovery has no RecoveryWindowInDays")

@@ -13,7 +13,7 @@ func (s *Simulator) createSecret(in *secretsmanager.CreateSecretInput) (*secrets
 		return nil, refuse("ValidationException", "a secret's name has 1 to 512 letters, digits and characters of /_+=.@!-")
 	}
 	value := &version{text: in.SecretString, binary: in.SecretBinary}
-	if err := value.valid(); err != nil {
+	if err := value.check(); err != nil {
 		return nil, err
 	}
 	if sec := s.secrets[name]; sec != nil {
@@ -23,18 +23,18 @@ func (s *Simulator) createSecret(in *secretsmanager.CreateSecretInput) (*secrets
 	sec.description = in.Description
 	out := &secretsmanager.CreateSecretOutput{ARN: &sec.arn, Name: &sec.name}
 	if value.hasValue() {
-		id, err := s.store(sec, in.ClientRequestToken, value, current)
+		id, err := s.store(sec, in.ClientRequestToken, value, labelCurrent)
 		if err != nil {
 			return nil, err
 		}
 		out.VersionId = &id
 	}
 	s.secrets[name] = sec
-	s.births[name]++
+	s.namesUsed[name]++
 	return out, nil
 }
 
-// createAgain lets a repeated request through, and no other.
+// createAgain accepts only a repetition of the request that created the secret.
 func createAgain(sec *secret, token *string, value *version) (*secretsmanager.CreateSecretOutput, error) {
 	if sec.deleted != nil {
 		return nil, refuse("InvalidRequestException", "a secret %s exists and is marked for deletion", sec.name)
@@ -52,18 +52,18 @@ func (s *Simulator) putSecretValue(in *secretsmanager.PutSecretValueInput) (*sec
 	}
 	value := &version{text: in.SecretString, binary: in.SecretBinary}
 	if !value.hasValue() {
-		return nil, refuse("InvalidRequestException", "one of SecretString and SecretBinary is needed")
+		return nil, refuse("InvalidRequestException", "SecretString or SecretBinary is needed")
 	}
-	labels := in.VersionStages
-	if len(labels) == 0 {
-		labels = []string{current}
+	added := in.VersionStages
+	if len(added) == 0 {
+		added = []string{labelCurrent}
 	}
-	id, err := s.store(sec, in.ClientRequestToken, value, labels...)
+	id, err := s.store(sec, in.ClientRequestToken, value, added...)
 	if err != nil {
 		return nil, err
 	}
 	return &secretsmanager.PutSecretValueOutput{
-		ARN: &sec.arn, Name: &sec.name, VersionId: &id, VersionStages: sec.labelsOn(id),
+		ARN: &sec.arn, Name: &sec.name, VersionId: &id, VersionStages: sec.labels.on(id),
 	}, nil
 }
 
@@ -74,11 +74,11 @@ func (s *Simulator) updateSecret(in *secretsmanager.UpdateSecretInput) (*secrets
 	}
 	out := &secretsmanager.UpdateSecretOutput{ARN: &sec.arn, Name: &sec.name}
 	if value := (&version{text: in.SecretString, binary: in.SecretBinary}); value.hasValue() {
-		// Unlike PutSecretValue, this operation is documented to take no repetition for an answer.
+		// Unlike PutSecretValue, AWS documents that this operation refuses a repetition.
 		if sec.versions[aws.ToString(in.ClientRequestToken)] != nil {
-			return nil, refuse("ResourceExistsException", "secret %s has a version of this token", sec.name)
+			return nil, refuse("ResourceExistsException", "secret %s has a version with this token", sec.name)
 		}
-		id, err := s.store(sec, in.ClientRequestToken, value, current)
+		id, err := s.store(sec, in.ClientRequestToken, value, labelCurrent)
 		if err != nil {
 			return nil, err
 		}
@@ -91,9 +91,10 @@ func (s *Simulator) updateSecret(in *secretsmanager.UpdateSecretInput) (*secrets
 	return out, nil
 }
 
-// store gives a secret a version with this value and these labels, or nothing new when the token's version is that already.
-func (s *Simulator) store(sec *secret, token *string, value *version, labels ...string) (versionID string, err error) {
-	if err := value.valid(); err != nil {
+// store gives a secret a version with this value and adds labels to it. It changes nothing if the token's version has the
+// value already, and fails if that has another value. A version without a value, as RotateSecret makes it, gets this one.
+func (s *Simulator) store(sec *secret, token *string, value *version, added ...string) (versionID string, err error) {
+	if err := value.check(); err != nil {
 		return "", err
 	}
 	id, err := newVersionID(token)
@@ -106,21 +107,22 @@ func (s *Simulator) store(sec *secret, token *string, value *version, labels ...
 		}
 		return id, nil
 	}
-	if len(sec.versions) == 0 {
-		labels = append([]string{current}, labels...) // AWS does not leave a secret with values and none that is current
+	if sec.labels[labelCurrent] == "" {
+		added = append([]string{labelCurrent}, added...) // AWS makes a secret's first value the current one
 	}
-	if err := sec.mayHave(labels...); err != nil {
+	if err := sec.checkLabels(added...); err != nil {
 		return "", err
 	}
 	value.created = time.Now()
 	sec.versions[id] = value
-	for _, label := range labels {
+	for _, label := range added {
 		s.attach(sec, label, id)
 	}
 	sec.changed = value.created
 	return id, nil
 }
 
+// newVersionID returns the token, or a new id if there is none.
 func newVersionID(token *string) (string, error) {
 	if token == nil {
 		return newUUID(), nil
@@ -136,7 +138,15 @@ func (s *Simulator) getSecretValue(in *secretsmanager.GetSecretValueInput) (*sec
 	if err != nil {
 		return nil, err
 	}
-	id, err := sec.choose(in.VersionId, in.VersionStage)
+	label := in.VersionStage
+	if label == nil && in.VersionId == nil {
+		label = new(labelCurrent)
+	}
+	seen := sec.labels
+	if in.VersionId == nil {
+		seen = s.seenLabels("GetSecretValue", sec, *label)
+	}
+	id, err := sec.choose(seen, in.VersionId, label)
 	if err != nil {
 		return nil, err
 	}
@@ -144,25 +154,24 @@ func (s *Simulator) getSecretValue(in *secretsmanager.GetSecretValueInput) (*sec
 	return &secretsmanager.GetSecretValueOutput{
 		ARN: &sec.arn, Name: &sec.name, CreatedDate: &v.created,
 		SecretString: v.text, SecretBinary: v.binary,
-		VersionId: &id, VersionStages: sec.labelsOn(id),
+		VersionId: &id, VersionStages: seen.on(id),
 	}, nil
 }
 
-// choose returns the version with a value that an id, a label, both or neither stand for.
-func (sec *secret) choose(versionID, label *string) (string, error) {
-	if versionID == nil && label == nil {
-		label = new(current)
-	}
+// choose returns the version for an id, for a label, or for both if they agree. It refuses a version without a value.
+func (sec *secret) choose(seen labels, versionID, label *string) (string, error) {
 	id := aws.ToString(versionID)
 	if versionID == nil {
-		id = sec.labels[*label]
+		id = seen[*label]
 	}
 	if v := sec.versions[id]; v == nil || !v.hasValue() {
-		return "", refuse("ResourceNotFoundException", "secret %s has no value for version %q, staging label %q",
-			sec.name, aws.ToString(versionID), aws.ToString(label))
+		return "", refuse("ResourceNotFoundException",
+			"Secrets Manager can't find the specified secret value for version %q, staging label %q, of secret %s",
+			aws.ToString(versionID), aws.ToString(label), sec.name)
 	}
-	if label != nil && sec.labels[*label] != id {
-		return "", refuse("InvalidRequestException", "staging label %q is not on version %s of secret %s", *label, id, sec.name)
+	if label != nil && seen[*label] != id {
+		return "", refuse("InvalidRequestException",
+			"You provided a VersionStage that is not associated to the provided VersionId: %q is not on %s", *label, id)
 	}
 	return id, nil
 }
