@@ -29,7 +29,6 @@ type Error struct {
 	RateLimit RateLimit
 	// Retryable tells that the same call may succeed later.
 	Retryable bool
-	Uncertain bool
 	// RetryAfter is the least time to let pass before that; 0 when unknown.
 	RetryAfter time.Duration
 	// Err is why there was no answer, or none that could be used. Its text is
