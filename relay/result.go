@@ -106,9 +106,11 @@ func (o Result) ended(verdict Outcome, stage Stage, err error) Result {
 
 // masking takes out of the error whatever it quotes of the secrets.
 func (o Result) masking(secrets datadog.Secrets) Result {
-	o.NotValidated = secrets.Mask(o.NotValidated)
+	mask := &datadog.Mask{}
+	mask.Add(secrets)
+	o.NotValidated = mask.Text(o.NotValidated)
 	if o.Error != nil {
-		o.Error.Message = secrets.Mask(o.Error.Message)
+		o.Error.Message = mask.Text(o.Error.Message)
 	}
 	return o
 }
