@@ -10,10 +10,9 @@ import (
 	"net/http"
 )
 
-const (
-	maxAnswer      = 1 << 20
-	maxErrorAnswer = 64 << 10
-)
+// maxAnswer is how many bytes of an answer are read, except of a list. An error may
+// quote a credential of 64 KiB, each byte of it escaped.
+const maxAnswer = 1 << 20
 
 // transportError returns the failure of a request that got no answer.
 func (r request) transportError(err error, s *sending) *Error {
@@ -28,7 +27,7 @@ func (r request) transportError(err error, s *sending) *Error {
 func (r request) errorAnswer(resp *http.Response, limit string) *Error {
 	status := resp.StatusCode
 	failure := &Error{Call: r.call, Status: status}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorAnswer))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err == nil {
 		failure.Messages, failure.FromDatadog = messages(body)
 	}

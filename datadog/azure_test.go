@@ -81,8 +81,11 @@ func TestUpdateAzureIntegrationCreatesNone(t *testing.T) {
 	server := httptest.NewServer(sim)
 	defer server.Close()
 	client := clientOf(server.URL, server.Client().Transport)
-	if err := updateAzure(t.Context(), client); err == nil || datadog.IsInvalidCredential(err) || !strings.Contains(err.Error(), "not found") {
-		t.Errorf("an unknown one: got %v, want an error that judges no credential", err)
+	for _, want := range []string{"Azure Integration not yet installed", "Azure integration not found"} {
+		if err := updateAzure(t.Context(), client); err == nil || datadog.IsInvalidCredential(err) || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q, and no judgement of the credential", err, want)
+		}
+		sim.PutAzureIntegration("tenant-1", "another", "old")
 	}
 	if _, ok := sim.AzureSecret("tenant-1", "client-1"); ok {
 		t.Error("it was created")

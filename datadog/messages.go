@@ -82,8 +82,8 @@ func plainMessage(body []byte) []string {
 	}
 }
 
-// presentable returns a text of others, printable and bounded, and not masked.
-func presentable(text string) string { return bounded(printable(text), maxMessageLength) }
+// presentable returns a text of others, bounded and printable, and not masked.
+func presentable(text string) string { return printable(bounded(text, maxMessageLength)) }
 
 // printable returns a text with blanks for the characters that a terminal would
 // obey.
@@ -98,11 +98,12 @@ func printable(text string) string {
 
 // bounded returns a text cut after so many characters.
 func bounded(text string, characters int) string {
-	if len(text) <= characters {
-		return text
-	}
-	if runes := []rune(text); len(runes) > characters {
-		return string(runes[:characters]) + "…"
+	count := 0
+	for i := range text {
+		if count == characters {
+			return text[:i] + "…"
+		}
+		count++
 	}
 	return text
 }
