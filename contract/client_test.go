@@ -113,6 +113,7 @@ func calls() []call {
 			})
 		}},
 		{name: "stored, odd id", method: "ValidateStored", do: storedCall("a/b c")},
+		{name: "keys", method: "ValidateKeys", do: func(ctx context.Context, c *datadog.Client) error { return c.ValidateKeys(ctx) }},
 	}
 	for _, kind := range slices.Sorted(maps.Keys(secretsOf)) {
 		list = append(list, listCall(string(kind), kind), getCall(datadog.ConfigID(kind)))
@@ -207,6 +208,7 @@ func seal(values map[string]any) datadog.Secrets {
 var undescribed = map[string]string{
 	"ExchangeProof": "Datadog's own client makes this call, and its description does not have it",
 	"Warm":          "it opens a connection and asks for nothing",
+	"LimitReset":    "it sends nothing",
 }
 
 // TestClient makes every call with either kind of keys, and has the description

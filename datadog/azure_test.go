@@ -44,11 +44,11 @@ func TestUpdateAzureIntegrationIsAnswered(t *testing.T) {
 	}{
 		{"an empty object", reply(200, `{}`), "", 1},
 		{"nothing", reply(204, ""), "", 1},
-		{"errors in a success", reply(200, `{"errors":["no"]}`), ": Datadog answered 200 OK: the answer is not what Datadog documents", 4},
+		{"errors in a success", reply(200, `{"errors":["no"]}`), ": Datadog answered 200 OK: the answer reports errors: no", 4},
 		{"a page", reply(200, "<html>"), ": Datadog answered 200 OK: the answer is not what Datadog documents", 4},
 		{"a refusal", reply(400, `{"errors":["Invalid client secret"]}`), ": Datadog answered 400 Bad Request: Invalid client secret", 1},
 		{"a missing permission", reply(403, `{"errors":["Forbidden"]}`), ": Datadog answered 403 Forbidden: the keys lack the permission azure_configuration_edit, or are no longer valid: Forbidden", 1},
-		{"an unknown one", reply(404, ""), ": Datadog answered 404 Not Found", 1},
+		{"an unknown one", reply(404, `{"errors":["Not found"]}`), ": Datadog answered 404 Not Found: Not found", 1},
 		{"a server error", reply(503, ""), ": Datadog answered 503 Service Unavailable", 4},
 		{"an echo", reply(400, `{"errors":["tenant-1 client-1 `+apiToken+`"]}`), ": Datadog answered 400 Bad Request: [secret] [secret] [secret]", 1},
 	}
@@ -81,8 +81,11 @@ func TestUpdateAzureIntegrationCreatesNone(t *testing.T) {
 	server := httptest.NewServer(sim)
 	defer server.Close()
 	client := clientOf(server.URL, server.Client().Transport)
-	if err := updateAzure(t.Context(), client); !datadog.IsInvalidCredential(err) || !strings.Contains(err.Error(), "not found") {
-		t.Errorf("an unknown one: got %v, want a refusal", err)
+	for _, want := range []string{"Azure Integration not yet installed", "Azure integration not found"} {
+		if err := updateAzure(t.Context(), client); err == nil || datadog.IsInvalidCredential(err) || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q, and no judgement of the credential", err, want)
+		}
+		sim.PutAzureIntegration("tenant-1", "another", "old")
 	}
 	if _, ok := sim.AzureSecret("tenant-1", "client-1"); ok {
 		t.Error("it was created")

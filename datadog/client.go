@@ -1,62 +1,66 @@
-// Package datadog is a client of the part of Datadog's API that keeps entity
-// context sync configurations, here called integration configs.
+// Package datadog calls the part of Datadog's API that keeps entity context sync
+// configurations, here called integration configs.
 package datadog
 
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"runtime"
+	"sync"
 	"time"
 )
 
-const (
-	maxAnswer      = 1 << 20
-	maxErrorAnswer = 64 << 10
-	attemptTimeout = 10 * time.Second
-)
-
-// Client calls Datadog's API. Its fields are set before the first call and not
-// changed after; its methods may be called from many goroutines.
+// Client calls Datadog's API. Set its fields before the first call and do not
+// change them after it. Its methods are safe for concurrent use.
 //
-// A call that meets a rate limit, a server error or a lost connection is tried
-// again, a few times, within its context's deadline. Once a rate limit is used
-// up, no call that counts towards it is sent before its reset. A redirect is
-// never followed: it would carry the credentials to another address.
+// A call that meets a rate limit, a server error or a lost connection is made
+// again, up to three times, within its context's deadline. The exception is
+// UpdateIntegrationConfig when Datadog may have made the change. While a rate
+// limit is used up, no call that counts towards it is sent. Redirects are not
+// followed: they would carry the credentials to another address.
+//
+// An attempt to read takes at most 10 seconds. An attempt to validate or store
+// may take all of the context's time but the last 5 seconds, or a minute if there
+// is no deadline.
 type Client struct {
-	// URL is the API's address: SiteURL's or ParseURL's.
+	// URL is the API's address, as SiteURL or ParseURL returns it.
 	URL *url.URL
 	// Keys authenticates each call.
 	Keys KeySource
-	// Transport carries the requests; nil means http.DefaultTransport.
+	// Transport carries the requests. If it is nil, the client uses a transport of
+	// its own, made by NewTransport.
 	Transport http.RoundTripper
 
-	limits limits
+	limits  limits
+	own     http.RoundTripper // made when it is needed first
+	makeOwn sync.Once
 }
 
-// request is one call before it is authenticated.
+// LimitReset returns how long the longest of the rate limits that are used up now
+// stays closed, or 0 if none is. A call that counts towards a closed limit waits
+// for its reset, or fails if its deadline comes first.
+func (c *Client) LimitReset() time.Duration { return c.limits.longest() }
+
+// request is one call, not yet authenticated.
 type request struct {
 	operation operation
 	call      string // for errors
 	method    string
-	path      string // escaped, under the client's URL
+	path      string // escaped, below the client's URL
 	query     url.Values
 	body      []byte
-	secrets   Secrets   // what the body carries, to be scrubbed from the answer
+	secrets   Secrets   // the credential in the body, to be masked in errors
+	judged    bool      // whether Datadog tries a credential, so that a 400 may be about that
 	keys      KeySource // instead of the client's
 }
 
-// decoder takes the body of a success, and reports whether it is one that
-// Datadog documents.
-type decoder func(content []byte) bool
-
-func (c *Client) do(ctx context.Context, req request, read decoder) error {
+// do makes a call. It returns nil once decode has accepted an answer.
+func (c *Client) do(ctx context.Context, req request, decode decoder) error {
+	ctx, cancel := req.operation.callContext(ctx)
+	defer cancel()
 	source := c.Keys
 	if req.keys != nil {
 		source = req.keys
@@ -65,7 +69,21 @@ func (c *Client) do(ctx context.Context, req request, read decoder) error {
 	if err != nil {
 		return &KeysError{Call: req.call, Err: err}
 	}
-	var tries retry
+	mask, shared := maskOf(ctx)
+	failure := c.attempts(ctx, req, source, keys, mask, decode)
+	if failure == nil {
+		return nil
+	}
+	if !shared {
+		failure.mask(mask)
+	}
+	return failure
+}
+
+// attempts makes a call as often as it takes, and returns its last failure.
+func (c *Client) attempts(ctx context.Context, req request, source KeySource, keys *Keys, mask *Mask, decode decoder) *Error {
+	mask.Add(req.secrets)
+	var state retry
 	for again := false; ; again = true {
 		if closed := c.limits.wait(ctx, req); closed != nil {
 			return closed
@@ -73,59 +91,43 @@ func (c *Client) do(ctx context.Context, req request, read decoder) error {
 		if again {
 			tallyOf(ctx).retries.Add(1)
 		}
-		failure := c.attempt(ctx, req, keys, read)
+		mask.addKeys(keys)
+		failure := c.attempt(ctx, req, keys, mask, decode)
 		if failure == nil {
 			return nil
 		}
-		keys = otherKeys(ctx, source, keys, failure, &tries)
-		if !tries.wait(ctx, failure) {
+		keys = state.otherKeys(ctx, source, keys, failure)
+		if !state.again(ctx, req.operation, failure) {
 			return failure
 		}
 	}
 }
 
-// otherKeys asks, once a call, whether the keys that Datadog refuses have been
-// replaced, and if so lets the call be tried again with the new ones.
-func otherKeys(ctx context.Context, source KeySource, keys *Keys, failure *Error, tries *retry) *Keys {
-	refused := failure.Status == http.StatusUnauthorized || failure.Status == http.StatusForbidden
-	if !refused || tries.askedForKeys {
-		return keys
-	}
-	tries.askedForKeys = true
-	others, err := source(ctx, keys)
-	if err != nil { // then Datadog's own refusal is the thing to tell
-		return keys
-	}
-	tries.atOnce = others != keys
-	return others
-}
-
-func (c *Client) attempt(ctx context.Context, req request, keys *Keys, read decoder) *Error {
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+// attempt sends a request and reads the answer.
+func (c *Client) attempt(ctx context.Context, req request, keys *Keys, mask *Mask, decode decoder) *Error {
+	ctx, cancel := req.operation.attemptContext(ctx)
 	defer cancel()
-	httpReq, err := c.newRequest(ctx, req, keys)
+	if ctx.Err() != nil {
+		return &Error{Call: req.call, Retryable: true, Err: ctx.Err()}
+	}
+	var sending sending
+	httpReq, err := c.newRequest(sending.traced(ctx), req, keys)
 	if err != nil {
 		return &Error{Call: req.call, Err: err}
 	}
-	transport := c.Transport
-	if transport == nil {
-		transport = http.DefaultTransport
-	}
-	scrubber := newScrubber(keys, req.secrets)
-	resp, err := transport.RoundTrip(httpReq) // http.Client would look into redirects
+	resp, err := c.transport().RoundTrip(httpReq) // http.Client would look into redirects
 	if err != nil {
-		return transportError(req, scrubber.scrubError(err))
+		return req.transportError(err, &sending)
 	}
 	defer resp.Body.Close()
 	// Reading from a connection whose protocol was switched heeds no deadline.
 	defer context.AfterFunc(ctx, func() { resp.Body.Close() })()
-	limit := scrubber.scrub(resp.Header.Get("X-RateLimit-Name"))
-	c.limits.learn(req.operation, limit, resp.StatusCode, resp.Header)
+	limit := c.limits.observe(req.operation, resp, mask)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return answerError(req, resp, limit, scrubber)
+		return req.errorAnswer(resp, limit)
 	}
-	if err := readSuccess(resp.Body, read); err != nil {
-		return &Error{Call: req.call, Status: resp.StatusCode, Retryable: true, Err: scrubber.scrubError(err)}
+	if err := decode(resp.Body); err != nil {
+		return req.unusableAnswer(resp.StatusCode, err)
 	}
 	return nil
 }
@@ -147,58 +149,3 @@ func (c *Client) newRequest(ctx context.Context, req request, keys *Keys) (*http
 }
 
 var userAgent = fmt.Sprintf("credential-relay (go %s; os %s; arch %s)", runtime.Version(), runtime.GOOS, runtime.GOARCH)
-
-// transportError tells a connection that was lost from one that can never be made.
-func transportError(req request, err error) *Error {
-	var untrusted *tls.CertificateVerificationError
-	return &Error{Call: req.call, Retryable: !errors.As(err, &untrusted), Err: err}
-}
-
-// answerError reads an answer that is not a success.
-func answerError(req request, resp *http.Response, limit string, scrubber *scrubber) *Error {
-	failure := &Error{Call: req.call, Status: resp.StatusCode, Meaning: req.operation.meaning(resp.StatusCode)}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorAnswer))
-	if err == nil {
-		for _, text := range messages(body) {
-			failure.Messages = append(failure.Messages, scrubber.scrub(text))
-		}
-	}
-	switch {
-	case resp.StatusCode == http.StatusTooManyRequests:
-		failure.Retryable = true
-		failure.RateLimit = RateLimit{Name: limit, Reset: rateLimitReset(resp.Header)}
-		failure.RetryAfter = failure.RateLimit.Reset
-	case resp.StatusCode >= 500 && resp.StatusCode != http.StatusNotImplemented:
-		failure.Retryable = true
-	case resp.StatusCode >= 300 && resp.StatusCode < 400:
-		failure.Err = errors.New("redirects are not followed; check DD_SITE or DD_API_URL")
-	}
-	return failure
-}
-
-var errGarbled = errors.New("the answer is not what Datadog documents")
-
-// readSuccess has read judge a success's body.
-func readSuccess(body io.Reader, read decoder) error {
-	content, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
-	switch {
-	case err != nil:
-		return err
-	case len(content) > maxAnswer:
-		return fmt.Errorf("the answer is larger than %d bytes", maxAnswer)
-	case !read(content):
-		return errGarbled
-	}
-	return nil
-}
-
-// emptyBody is the reader where no body is expected. One that is not a JSON
-// object means that somebody other than Datadog has answered, and one that
-// tells of errors is not a success.
-func emptyBody(content []byte) bool {
-	if len(bytes.TrimSpace(content)) == 0 {
-		return true
-	}
-	var told struct{ Errors, Error any }
-	return json.Unmarshal(content, &told) == nil && told.Errors == nil && told.Error == nil
-}

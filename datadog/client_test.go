@@ -47,9 +47,20 @@ const (
 
 var oktaSecrets = datadog.Secrets{"api_token": datadog.NewSecret(apiToken)}
 
-// answersNothing tells the methods whose success has no body, or an empty object.
+// answersNothing reports whether a method's success has no body or an empty object.
 func answersNothing(call string) bool {
-	return strings.HasPrefix(call, "Validate") || call == "UpdateAzureIntegration"
+	return call == "ValidateCredential" || call == "ValidateStored" || call == "UpdateAzureIntegration"
+}
+
+// doubts reports whether a method makes its call again before it believes Datadog's own answer with this status.
+func doubts(call string, status int) bool {
+	switch call {
+	case "ValidateCredential", "ValidateStored":
+		return status == 403 || status == 404 || status == 405 || status == 501
+	case "GetIntegrationConfig":
+		return status == 403
+	}
+	return false
 }
 
 // calls are all of Client's methods, each with a success's answer and with what it carries of a credential.
@@ -68,6 +79,7 @@ var calls = []struct {
 	}},
 	{"ValidateStored", "", "", func(ctx context.Context, c *datadog.Client) error { return c.ValidateStored(ctx, configID) }},
 	{"UpdateAzureIntegration", "{}", apiToken, updateAzure},
+	{"ValidateKeys", `{"status":"ok"}`, "", func(ctx context.Context, c *datadog.Client) error { return c.ValidateKeys(ctx) }},
 }
 
 func get(ctx context.Context, c *datadog.Client) error {
@@ -151,6 +163,9 @@ func reply(status int, body string, headers ...string) answer {
 	}
 }
 
+// says answers as Datadog does: with its own JSON.
+func says(status int) answer { return reply(status, `{"errors":["Datadog says so"]}`) }
+
 func lost(err error) answer {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
 }
@@ -220,12 +235,15 @@ func TestClientSends(t *testing.T) {
 		{"validate what is stored", func(ctx context.Context, c *datadog.Client) error {
 			return c.ValidateStored(ctx, configID)
 		}, request{"POST", configsPath + "/" + string(configID) + "/validate", ""}},
+		{"validate the keys", func(ctx context.Context, c *datadog.Client) error {
+			return c.ValidateKeys(ctx)
+		}, request{"GET", basePath + "/api/v2/validate_keys", ""}},
 	}
 	for _, c := range cases {
 		virtually(t, c.name, func(t *testing.T) {
-			client, line := client(reply(404, ""))
+			client, line := client(says(400))
 			if err := c.do(t.Context(), client); err == nil {
-				t.Error("got no error from a 404")
+				t.Error("got no error from a 400")
 			}
 			if line.tries() != 1 {
 				t.Fatalf("got %d requests, want 1", line.tries())
@@ -254,7 +272,8 @@ func TestClientEscapesIDs(t *testing.T) {
 	var targets []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		targets = append(targets, r.Method+" "+r.RequestURI)
-		w.WriteHeader(http.StatusNotFound)
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"errors":["no"]}`)
 	}))
 	defer server.Close()
 	client := clientOf(server.URL+basePath, server.Client().Transport)
@@ -285,8 +304,8 @@ func TestClientEscapesIDs(t *testing.T) {
 			_, updateErr := client.UpdateIntegrationConfig(t.Context(), id, datadog.Update{Type: datadog.Okta})
 			validateErr := client.ValidateStored(t.Context(), id)
 			for _, err := range []error{getErr, updateErr, validateErr} {
-				if status := failure(t, err).Status; status != http.StatusNotFound {
-					t.Errorf("got status %d, want 404: %v", status, err)
+				if status := failure(t, err).Status; status != http.StatusBadRequest {
+					t.Errorf("got status %d, want 400: %v", status, err)
 				}
 			}
 			path := configsPath + "/" + c.want
@@ -309,7 +328,7 @@ func TestClientKeepsItsBasePath(t *testing.T) {
 	}
 	for _, c := range cases {
 		virtually(t, c.name, func(t *testing.T) {
-			line := &line{answers: []answer{reply(404, "")}}
+			line := &line{answers: []answer{says(404)}}
 			client := clientOf(c.address, line)
 			before := client.URL.String()
 			if _, err := client.GetIntegrationConfig(t.Context(), "x"); err == nil {
@@ -380,6 +399,9 @@ func TestClientFollowsNoRedirect(t *testing.T) {
 				failed := failure(t, err)
 				if failed.Status != s || failed.Retryable {
 					t.Errorf("got status %d, retryable %t, want %d, false", failed.Status, failed.Retryable, s)
+				}
+				if failed.Uncertain {
+					t.Error("the redirect of a PATCH leaves doubt")
 				}
 				if want := "redirects are not followed; check DD_SITE or DD_API_URL"; !strings.HasSuffix(err.Error(), want) {
 					t.Errorf("got %q, want it to end in %q", err, want)
@@ -472,8 +494,9 @@ func TestClientLosesConnections(t *testing.T) {
 				transport := &http.Transport{DisableKeepAlives: true}
 				err := once(t, clientOf(address, transport), call.do)
 				failed := failure(t, err)
-				if !failed.Retryable || failed.RetryAfter < 500*time.Millisecond {
-					t.Errorf("got retryable %t after %s, want true after 0.5s or more", failed.Retryable, failed.RetryAfter)
+				uncertain := call.name == "UpdateIntegrationConfig" && c.name != "no TLS" // whose handshake comes first
+				if !failed.Retryable || failed.Uncertain != uncertain || !uncertain && failed.RetryAfter < 500*time.Millisecond {
+					t.Errorf("got %+v, want it to be retryable after 0.5s or more, or uncertain", failed)
 				}
 				if c.is != nil && !errors.Is(err, c.is) {
 					t.Errorf("got %v, want it to be %v", err, c.is)
@@ -488,10 +511,12 @@ func TestClientLosesConnections(t *testing.T) {
 			t.Fatal(err)
 		}
 		listener.Close()
-		err = once(t, clientOf("http://"+listener.Addr().String(), &http.Transport{}), get)
-		failed := failure(t, err)
-		if !failed.Retryable || failed.Status != 0 || !errors.Is(err, syscall.ECONNREFUSED) {
-			t.Errorf("got %+v, want a retryable ECONNREFUSED", failed)
+		for _, call := range calls {
+			err = once(t, clientOf("http://"+listener.Addr().String(), &http.Transport{}), call.do)
+			failed := failure(t, err)
+			if !failed.Retryable || failed.Uncertain || failed.RetryAfter == 0 || failed.Status != 0 || !errors.Is(err, syscall.ECONNREFUSED) {
+				t.Errorf("%s: got %+v, want a retryable ECONNREFUSED", call.name, failed)
+			}
 		}
 	})
 }
@@ -592,7 +617,7 @@ func FuzzAnswer(f *testing.F) {
 		if len(body) > 10_000 {
 			continue // for time's sake
 		}
-		f.Add(uint16(503), uint16(204), body, body, "-1")
+		f.Add(uint16(503), uint16(204), body, `{"errors":[],"data":`+body+`}`, "-1")
 		f.Add(uint16(429), uint16(200), body, body, "9e99")
 		f.Add(uint16(400), uint16(200), body, "", "")
 		f.Add(uint16(302), uint16(200), body, "", "NaN")
@@ -634,19 +659,24 @@ func (a answered) notASuccess(call string) string {
 	if a.status < 200 || a.status > 299 {
 		return "the status is none"
 	}
-	if answersNothing(call) {
-		var members map[string]any
-		switch {
-		case strings.TrimSpace(a.body) == "":
-			return ""
-		case json.Unmarshal([]byte(a.body), &members) != nil:
-			return "the answer is not a JSON object"
+	var object struct {
+		Errors, Error any
+		Status        string
+	}
+	err := json.Unmarshal([]byte(a.body), &object)
+	for _, reported := range []any{object.Errors, object.Error} {
+		if list, isList := reported.([]any); reported != nil && (!isList || len(list) > 0) {
+			return "the answer reports errors"
 		}
-		for name, value := range members {
-			if value != nil && (strings.EqualFold(name, "errors") || strings.EqualFold(name, "error")) {
-				return "the answer tells of errors"
-			}
-		}
+	}
+	switch {
+	case answersNothing(call) && strings.TrimSpace(a.body) == "":
+		return ""
+	case answersNothing(call) && err != nil, call == "ValidateKeys" && err != nil:
+		return "the answer is not the object that it should be"
+	case call == "ValidateKeys" && object.Status != "ok":
+		return "the status is not ok"
+	case answersNothing(call), call == "ValidateKeys":
 		return ""
 	}
 	type config struct {
@@ -655,7 +685,6 @@ func (a answered) notASuccess(call string) string {
 	}
 	var one struct{ Data config }
 	var all struct{ Data []config }
-	var err error
 	if call == "ListIntegrationConfigs" {
 		if err = json.Unmarshal([]byte(a.body), &all); all.Data == nil {
 			return "there is no list"

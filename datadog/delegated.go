@@ -3,40 +3,41 @@ package datadog
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strconv"
 	"time"
 )
 
-// delegatedTokenLife is how long a token lives that does not say so.
+// delegatedTokenLife is the life of a token that does not say when it expires.
 const delegatedTokenLife = 15 * time.Minute
 
-// Proof shows Datadog who one is, where no key of Datadog's is stored: a request
-// to one's own cloud, signed and not sent.
+// Proof identifies the caller when no Datadog key is stored. It is a signed but
+// unsent request to the caller's cloud provider.
 type Proof struct {
 	Text Secret
-	// Holds is what the text is made of, to be scrubbed from the answer: that
-	// may quote what it has decoded.
+	// Holds is what the text is made of. It is masked too, since an answer may
+	// quote what it has decoded.
 	Holds Secrets
 }
 
-// ExchangeProof gives a short-lived token for a proof, and when it ends. It is
-// not in Datadog's published description; Datadog's own client does it so:
+// ExchangeProof exchanges a proof for a token, and returns it with its expiry. The
+// call is not in Datadog's published description. Datadog's own client makes it:
 // https://github.com/DataDog/datadog-api-client-go/blob/master/api/datadog/delegated_auth.go
-func (c *Client) ExchangeProof(ctx context.Context, proof Proof) (*Keys, time.Time, error) {
-	var keys *Keys
-	var ends time.Time
-	err := c.do(ctx, request{
+func (c *Client) ExchangeProof(ctx context.Context, proof Proof) (keys *Keys, expiresAt time.Time, err error) {
+	err = c.do(ctx, request{
 		operation: exchangeProof, call: "exchange the function's AWS identity for a token", method: http.MethodPost, path: "/api/v2/delegated-token",
 		secrets: proof.Holds, keys: Fixed(Keys{proof: proof.Text}),
-	}, func(content []byte) bool {
-		keys, ends = delegatedToken(content, time.Now())
-		return keys != nil
-	})
-	return keys, ends, err
+	}, whole(func(content []byte) error {
+		keys, expiresAt = delegatedToken(content, time.Now())
+		if keys == nil {
+			return errGarbled
+		}
+		return nil
+	}))
+	return keys, expiresAt, err
 }
 
+// delegatedToken returns the token in an answer, or nil if there is none.
 func delegatedToken(content []byte, now time.Time) (*Keys, time.Time) {
 	var answer struct {
 		Data struct {
@@ -53,7 +54,7 @@ func delegatedToken(content []byte, now time.Time) (*Keys, time.Time) {
 	if keys.Check() != nil {
 		return nil, time.Time{}
 	}
-	// Like Datadog's own client, take what is not seconds in a string for absent.
+	// Like Datadog's own client, ignore an expiry that is not seconds in a string.
 	text, _ := answer.Data.Attributes.Expires.(string)
 	seconds, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
@@ -62,9 +63,9 @@ func delegatedToken(content []byte, now time.Time) (*Keys, time.Time) {
 	return keys, time.Unix(seconds, 0)
 }
 
-// IsProofRejected reports whether err is Datadog's answer that it does not take the
-// proof, rather than that it cannot be had now.
+// IsProofRejected reports whether err is Datadog's answer that it rejects the
+// proof. It is false for a failure that may pass.
 func IsProofRejected(err error) bool {
-	var answer *Error
-	return errors.As(err, &answer) && !answer.Retryable && answer.Status >= 400 && answer.Status < 500
+	answer := answerIn(err)
+	return answer != nil && !answer.Retryable && answer.Status >= 400 && answer.Status < 500
 }

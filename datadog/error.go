@@ -1,43 +1,52 @@
 package datadog
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
-	"unicode"
 )
 
-// Error says why a call came to nothing. Every method of Client returns one,
-// unless the call's keys could not be had.
+// Error reports why a call failed. Every method of Client that fails returns one,
+// or a KeysError.
+//
+// Its texts are printable and bounded. They hold no secret that the call sent,
+// unless the call's context has a Mask: then they may, and the caller masks them.
 type Error struct {
-	// Call is what was attempted, for people: "update integration config 1111".
+	// Call is what was attempted, such as "update integration config 1111".
 	Call string
-	// Status is the HTTP status of Datadog's answer; 0 when there was none.
+	// Status is the HTTP status of the answer, or 0 if there was none.
 	Status int
-	// Meaning is what the status says about this call, where that is more than
-	// its name: which permission is missing, what to check.
+	// FromDatadog reports whether the answer is Datadog's own: a JSON object with
+	// its errors. A page, a text or an empty body may come from a proxy.
+	FromDatadog bool
+	// InvalidCredential reports whether Datadog itself tried the credential and
+	// found it not valid.
+	InvalidCredential bool
+	// Meaning explains the status for this call, for example which permission is
+	// missing. It is empty if the status says enough.
 	Meaning string
-	// Messages are Datadog's own words, bounded, and scrubbed of every secret
-	// that the request carried.
+	// Messages are Datadog's own words, at most 5.
 	Messages []string
-	// RateLimit is the limit that a 429 names, or on account of which the call was
-	// not sent.
+	// RateLimit is the limit that a 429 names, or that kept the call from being
+	// sent.
 	RateLimit RateLimit
-	// Retryable tells that the same call may succeed later.
+	// Retryable reports whether the same call may succeed later.
 	Retryable bool
-	// RetryAfter is the least time to let pass before that; 0 when unknown.
+	// RetryAfter is the least time to wait before that, or 0 if unknown.
 	RetryAfter time.Duration
-	// Err is why there was no answer, or none that could be used. Its text is
-	// bounded and scrubbed likewise.
+	// Uncertain reports whether Datadog may have done what was asked, although it
+	// did not say so. Only UpdateIntegrationConfig sets it.
+	Uncertain bool
+	// Err is why there was no answer, or why it could not be used.
 	Err error
+
+	notOffered bool // Datadog said twice that it does not offer the call
 }
 
-// KeysError says that a call was not made, since there were no keys for it.
-// What Err holds is about the keys, and no answer to the call.
+// KeysError reports that a call was not made because there were no keys for it.
+// Its Err is about the keys. It is no answer to the call.
 type KeysError struct {
 	Call string
 	Err  error
@@ -45,15 +54,8 @@ type KeysError struct {
 
 func (e *KeysError) Error() string { return fmt.Sprintf("%s: Datadog's keys: %v", e.Call, e.Err) }
 
-// Unwrap gives why there were no keys.
+// Unwrap returns why there were no keys.
 func (e *KeysError) Unwrap() error { return e.Err }
-
-// RateLimit is a limit as Datadog reports it in the X-RateLimit headers.
-// See https://docs.datadoghq.com/api/latest/rate-limits/.
-type RateLimit struct {
-	Name  string
-	Reset time.Duration // from the answer on
-}
 
 func (e *Error) Error() string {
 	var text strings.Builder
@@ -76,109 +78,54 @@ func (e *Error) Error() string {
 	return text.String()
 }
 
-// Unwrap gives why there was no answer.
+// Unwrap returns why there was no usable answer.
 func (e *Error) Unwrap() error { return e.Err }
 
-const (
-	maxMessages      = 5
-	maxMessageLength = 300
-)
-
-// messages finds Datadog's words in an error body. Three shapes are in use,
-// sometimes within one family of endpoints: a list of strings, a list of
-// JSON:API objects, and one object with a code. Proxies on the way answer with
-// pages of their own.
-func messages(body []byte) []string {
-	var shapes struct {
-		Errors []json.RawMessage `json:"errors"`
-		Error  json.RawMessage   `json:"error"`
+// mask masks the words of others in an error.
+func (e *Error) mask(m *Mask) {
+	for i, text := range e.Messages {
+		e.Messages[i] = m.Text(text)
 	}
-	if json.Unmarshal(body, &shapes) != nil {
-		return plainMessage(body)
-	}
-	var found []string
-	for _, raw := range append(shapes.Errors, shapes.Error) {
-		if text := message(raw); text != "" && len(found) < maxMessages {
-			found = append(found, text)
-		}
-	}
-	return found
-}
-
-func message(raw json.RawMessage) string {
-	var text string
-	if json.Unmarshal(raw, &text) == nil {
-		return text
-	}
-	var object struct{ Title, Detail, Code, Message string }
-	_ = json.Unmarshal(raw, &object) // a member of another type keeps none of the others from being read
-	parts := []string{object.Code, object.Title, object.Message, object.Detail}
-	return strings.Join(nonEmpty(parts), ": ")
-}
-
-func nonEmpty(parts []string) []string {
-	var kept []string
-	for _, part := range parts {
-		if part != "" {
-			kept = append(kept, part)
-		}
-	}
-	return kept
-}
-
-func plainMessage(body []byte) []string {
-	text := strings.TrimSpace(string(body))
-	switch {
-	case text == "":
-		return nil
-	case strings.HasPrefix(text, "<"):
-		return []string{"the answer is a page, not Datadog's JSON"}
-	default:
-		first, _, _ := strings.Cut(text, "\n")
-		return []string{first}
+	if e.Err != nil {
+		e.Err = &rewordedError{m.Text(e.Err.Error()), e.Err}
 	}
 }
 
-// printable takes out what a terminal would obey.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return ' '
-	}, text)
-}
-
-func bounded(text string) string {
-	if runes := []rune(text); len(runes) > maxMessageLength {
-		return string(runes[:maxMessageLength]) + "…"
-	}
-	return text
-}
-
-// IsInvalidCredential reports whether err is Datadog's judgement of what was sent: of a
-// credential, that it is not valid.
+// IsInvalidCredential reports whether err says that Datadog tried the credential
+// and found it not valid.
 func IsInvalidCredential(err error) bool {
-	return hasStatus(err, http.StatusBadRequest, http.StatusUnprocessableEntity)
+	answer := answerIn(err)
+	return answer != nil && answer.InvalidCredential
 }
 
-// IsForbidden reports whether err says that the keys lack a permission, which
-// for reading and validating is integrations_read.
-func IsForbidden(err error) bool { return hasStatus(err, http.StatusForbidden) }
-
-// IsNotFound reports whether err says that there is no such config.
-func IsNotFound(err error) bool { return hasStatus(err, http.StatusNotFound) }
-
-// IsNotOffered reports whether err says that a validation endpoint is not to be
-// had: those are in preview, and need a permission that storing does not.
+// IsNotOffered reports whether err says that Datadog does not validate for these
+// keys: the validation endpoints are in preview and need a permission of their
+// own. Datadog itself has said so twice, about a second apart. Only
+// ValidateCredential and ValidateStored return such an error.
 func IsNotOffered(err error) bool {
-	return hasStatus(err, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented)
+	answer := answerIn(err)
+	return answer != nil && answer.notOffered
 }
 
-func hasStatus(err error, statuses ...int) bool {
+// IsForbidden reports whether err is Datadog's answer that the keys lack a
+// permission. GetIntegrationConfig returns such an error only after Datadog has
+// said so twice, about a second apart.
+func IsForbidden(err error) bool { return isFinal(answerIn(err), http.StatusForbidden) }
+
+// IsNotFound reports whether err is Datadog's answer that it has no such config.
+func IsNotFound(err error) bool { return isFinal(answerIn(err), http.StatusNotFound) }
+
+func isFinal(answer *Error, status int) bool {
+	return answer != nil && answer.FromDatadog && answer.Status == status && !answer.Retryable
+}
+
+// answerIn returns the Error in err, or nil. A KeysError holds none, because what
+// it wraps answers another call.
+func answerIn(err error) *Error {
 	var answer *Error
-	if unmade := (*KeysError)(nil); errors.As(err, &unmade) { // what it wraps is the answer to another call
-		return false
+	var keysErr *KeysError
+	if errors.As(err, &keysErr) || !errors.As(err, &answer) {
+		return nil
 	}
-	return errors.As(err, &answer) && slices.Contains(statuses, answer.Status)
+	return answer
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,12 +15,8 @@ import (
 	"credential-relay/datadog"
 )
 
-// Shapes of error answers. Those with an origin are as recorded from Datadog's servers, or as its API's description has
-// them; the others come from what may stand in between, or from nowhere.
-var errorAnswers = []struct {
-	name, contentType, body string
-	want                    []string
-}{
+// Bodies of error answers, as recorded from Datadog's servers or described by its API. The content type says nothing.
+var datadogAnswers = []errorAnswer{
 	{"a text", "application/json", `{"errors":["not_found(Config with ID 1 not found)"]}`, []string{"not_found(Config with ID 1 not found)"}},
 	{"a text and a line break", "application/json", `{"errors":["Not found"]}` + "\n", []string{"Not found"}},
 	{
@@ -39,7 +35,7 @@ var errorAnswers = []struct {
 	{
 		"an object with everything", "application/json",
 		`{"errors":[{"id":"7","code":"E1","title":"Bad","message":"wrong","detail":"token","source":{"pointer":"/data"},"meta":{"a":1}}]}`,
-		[]string{"E1: Bad: wrong: token"},
+		[]string{"E1: Bad: wrong: token (/data)"},
 	},
 	{"an object with a status that is a number", "application/json", `{"errors":[{"status":400,"code":7,"detail":"no"}]}`, []string{"no"}},
 	{
@@ -47,11 +43,26 @@ var errorAnswers = []struct {
 		[]string{"InvalidArgument: Invalid rule configuration"},
 	},
 	{"a code that is a number", "application/json", `{"error":{"code":403,"message":"denied"}}`, []string{"denied"}},
-	{"one text", "application/json", `{"error":"denied"}`, []string{"denied"}},
+	{
+		"a code with details", "application/json",
+		`{"error":{"code":"InvalidArgument","message":"Invalid","details":[{"message":"must be set","target":"domain"},{"message":"again"},{"target":"x"}]}}`,
+		[]string{"InvalidArgument: Invalid: must be set (domain): again"},
+	},
 	{"texts and objects", "application/json", `{"errors":["one",{"title":"two"},"",null,3,[],{}],"error":"four"}`, []string{"one", "two", "four"}},
 	{"six texts", "application/json", `{"errors":["1","2","3","4","5","6"]}`, []string{"1", "2", "3", "4", "5"}},
 	{"texts behind empty ones", "application/json", `{"errors":["","","","","","",{},"7"]}`, []string{"7"}},
+	{"control characters", "application/json", `{"errors":["a\u001b[2Jb\u0007\r\nc\u202ed\u0000e\u2028f"]}`, []string{"a [2Jb   c d e f"}},
+	{"other alphabets", "application/json", `{"errors":["ungültig: 無効 ✗"]}`, []string{"ungültig: 無効 ✗"}},
+	{"a long text", "application/json", `{"errors":["` + strings.Repeat("ü", 301) + `"]}`, []string{strings.Repeat("ü", 300) + "…"}},
+	{"a text just short enough", "application/json", `{"errors":["` + strings.Repeat("ü", 300) + `"]}`, []string{strings.Repeat("ü", 300)}},
+}
+
+// Bodies of error answers that may come from anything on the way.
+var otherAnswers = []errorAnswer{
+	{"one text", "application/json", `{"error":"denied"}`, []string{"denied"}},
+	{"another member", "application/json", `{"message":"Forbidden"}`, nil},
 	{"no errors", "application/json", `{"errors":[]}`, nil},
+	{"an error of nothing", "application/json", `{"errors":[{}],"error":{}}`, nil},
 	{"null", "application/json", `null`, nil},
 	{"an empty object", "application/json", `{}`, nil},
 	{"another object", "application/json", `{"status":"error"}`, nil},
@@ -66,12 +77,8 @@ var errorAnswers = []struct {
 	{"a page", "text/html", "\n<!DOCTYPE html>\n<html><h1>502 Bad Gateway</h1></html>", []string{"the answer is a page, not Datadog's JSON"}},
 	{"a page as JSON", "application/json", "<html></html>", []string{"the answer is a page, not Datadog's JSON"}},
 	{"XML", "application/xml", "<?xml version='1.0'?><Error/>", []string{"the answer is a page, not Datadog's JSON"}},
-	{"control characters", "application/json", `{"errors":["a\u001b[2Jb\u0007\r\nc\u202ed\u0000e\u2028f"]}`, []string{"a [2Jb   c d e f"}},
 	{"control characters as a text", "text/plain", "a\x1b[2Jb\x00", []string{"a [2Jb "}},
-	{"other alphabets", "application/json", `{"errors":["ungültig: 無効 ✗"]}`, []string{"ungültig: 無効 ✗"}},
 	{"no UTF-8", "text/plain", "a\xff\xfeb", []string{"a\uFFFD\uFFFDb"}},
-	{"a long text", "application/json", `{"errors":["` + strings.Repeat("ü", 301) + `"]}`, []string{strings.Repeat("ü", 300) + "…"}},
-	{"a text just short enough", "application/json", `{"errors":["` + strings.Repeat("ü", 300) + `"]}`, []string{strings.Repeat("ü", 300)}},
 	{"a megabyte of JSON", "application/json", `{"errors":["` + strings.Repeat("a", 1<<20) + `"]}`, []string{`{"errors":["` + strings.Repeat("a", 288) + "…"}},
 	{"a megabyte of text", "text/plain", strings.Repeat("a", 1<<20), []string{strings.Repeat("a", 300) + "…"}},
 	{"a megabyte of a page", "text/html", "<" + strings.Repeat("a", 1<<20), []string{"the answer is a page, not Datadog's JSON"}},
@@ -79,9 +86,14 @@ var errorAnswers = []struct {
 	{"deep JSON", "application/json", `{"errors":` + strings.Repeat("[", 30_000) + strings.Repeat("]", 30_000) + `}`, []string{`{"errors":` + strings.Repeat("[", 290) + "…"}},
 }
 
+type errorAnswer struct {
+	name, contentType, body string
+	want                    []string
+}
+
 var errorStatuses = []struct {
 	status    int
-	words     string // with what we add to them
+	words     string // with what we add to them if they are Datadog's
 	retryable bool
 }{
 	{300, "300 Multiple Choices", false},
@@ -91,10 +103,11 @@ var errorStatuses = []struct {
 	{403, "403 Forbidden: the keys lack the permission integrations_read, or are no longer valid", false},
 	{404, "404 Not Found", false},
 	{405, "405 Method Not Allowed", false},
-	{408, "408 Request Timeout", false},
+	{408, "408 Request Timeout", true},
 	{409, "409 Conflict: Datadog holds something that this conflicts with, such as a change made at the same time", false},
 	{413, "413 Request Entity Too Large", false},
 	{422, "422 Unprocessable Entity", false},
+	{425, "425 Too Early", true},
 	{429, "429 Too Many Requests", true},
 	{500, "500 Internal Server Error", true},
 	{501, "501 Not Implemented", false},
@@ -105,25 +118,30 @@ var errorStatuses = []struct {
 }
 
 func TestErrorOfEveryAnswer(t *testing.T) {
-	for _, a := range errorAnswers {
+	check := func(a errorAnswer, fromDatadog bool) {
 		virtually(t, a.name, func(t *testing.T) {
 			for _, s := range errorStatuses {
 				if len(a.body) > 10_000 && s.status != 400 && s.status != 502 {
 					continue // for time's sake
 				}
 				client, line := client(reply(s.status, a.body, "Content-Type: "+a.contentType))
-				err := once(t, client, get)
+				err := once(t, client, list)
 				if line.tries() != 1 {
 					t.Fatalf("%d: got %d tries", s.status, line.tries())
 				}
 				failed := failure(t, err)
-				if failed.Status != s.status || failed.Retryable != s.retryable {
-					t.Errorf("%d: got status %d, retryable %t, want %t", s.status, failed.Status, failed.Retryable, s.retryable)
+				retryable := s.retryable || !fromDatadog && s.status >= 400
+				if failed.Status != s.status || failed.Retryable != retryable || failed.FromDatadog != fromDatadog || failed.InvalidCredential {
+					t.Errorf("%d: got %+v, want retryable %t, from Datadog %t, and no judgement", s.status, failed, retryable, fromDatadog)
 				}
-				if !reflect.DeepEqual(failed.Messages, a.want) {
+				if !slices.Equal(failed.Messages, a.want) {
 					t.Errorf("%d: got messages %.400q, want %.400q", s.status, failed.Messages, a.want)
 				}
-				want := "get integration config " + string(configID) + ": Datadog answered " + s.words
+				want := "list integration configs: Datadog answered " + s.words
+				if !fromDatadog && s.status >= 400 && (s.status < 500 || s.status == 501) {
+					name, _, _ := strings.Cut(s.words, ":")
+					want = "list integration configs: Datadog answered " + name + ": not in Datadog's own form, so perhaps from a proxy on the way"
+				}
 				if len(a.want) > 0 {
 					want += ": " + strings.Join(a.want, "; ")
 				}
@@ -136,6 +154,17 @@ func TestErrorOfEveryAnswer(t *testing.T) {
 			}
 		})
 	}
+	for _, a := range datadogAnswers {
+		check(a, true)
+	}
+	for _, a := range otherAnswers {
+		check(a, false)
+	}
+}
+
+func list(ctx context.Context, c *datadog.Client) error {
+	_, err := c.ListIntegrationConfigs(ctx, "")
+	return err
 }
 
 func TestErrorNamesTheCall(t *testing.T) {
@@ -146,6 +175,7 @@ func TestErrorNamesTheCall(t *testing.T) {
 		"ValidateCredential":      "validate the credential: ",
 		"ValidateStored":          "validate what integration config " + string(configID) + " holds: ",
 		"UpdateAzureIntegration":  "update the Azure integration: ",
+		"ValidateKeys":            "validate the Datadog keys: ",
 	}
 	for _, call := range calls {
 		virtually(t, call.name, func(t *testing.T) {
@@ -180,6 +210,8 @@ func TestErrorNamesThePermission(t *testing.T) {
 				permission = "manage_integrations"
 			case "UpdateAzureIntegration":
 				permission = "azure_configuration_edit"
+			case "ValidateKeys":
+				t.Skip("any keys may do that")
 			}
 			client, _ := client(reply(403, `{"errors":["Forbidden"]}`))
 			err := call.do(t.Context(), client)
@@ -205,7 +237,7 @@ func TestErrorNamesThePermission(t *testing.T) {
 }
 
 func TestErrorOfARateLimit(t *testing.T) {
-	const day = 24 * time.Hour
+	const longest = 5 * time.Minute
 	cases := []struct {
 		name, reset, limit string
 		want               datadog.RateLimit
@@ -214,10 +246,10 @@ func TestErrorOfARateLimit(t *testing.T) {
 		{"fractional", "2.5", "siem", datadog.RateLimit{Name: "siem", Reset: 2500 * time.Millisecond}},
 		{"zero", "0", "siem", datadog.RateLimit{Name: "siem"}},
 		{"negative", "-5", "siem", datadog.RateLimit{Name: "siem"}},
-		{"a day", "86400", "", datadog.RateLimit{Reset: day}},
-		{"a time", "1795000000", "", datadog.RateLimit{Reset: day}},
-		{"absurd", "1e300", "", datadog.RateLimit{Reset: day}},
-		{"infinite", "Inf", "", datadog.RateLimit{Reset: day}},
+		{"a day", "86400", "", datadog.RateLimit{Reset: longest}},
+		{"a point in time", "1795000000", "", datadog.RateLimit{Reset: longest}},
+		{"absurd", "1e300", "", datadog.RateLimit{Reset: longest}},
+		{"infinite", "Inf", "", datadog.RateLimit{Reset: longest}},
 		{"negatively infinite", "-Inf", "", datadog.RateLimit{}},
 		{"no number", "NaN", "", datadog.RateLimit{}},
 		{"beyond all numbers", "1e999", "", datadog.RateLimit{}},
@@ -272,8 +304,8 @@ func TestErrorOfAnAnswerCutOff(t *testing.T) {
 			return resp, err
 		}
 		client, _ := client(cut)
-		if failed := failure(t, get(t.Context(), client)); failed.Status != 403 || failed.Retryable || failed.Messages != nil {
-			t.Errorf("got %+v, want a bare 403", failed)
+		if failed := failure(t, get(t.Context(), client)); failed.Status != 403 || failed.FromDatadog || !failed.Retryable || failed.Messages != nil {
+			t.Errorf("got %+v, want a 403 that may pass", failed)
 		}
 	})
 }
@@ -326,38 +358,127 @@ func TestErrorHoldsNoSecret(t *testing.T) {
 	})
 }
 
+// TestErrorKinds has each answer given for ever, to each call.
 func TestErrorKinds(t *testing.T) {
-	type kinds struct{ refusal, forbidden, notOffered bool }
-	cases := []struct {
-		name string
-		err  error
-		want kinds
-	}{
-		{"nil", nil, kinds{}},
-		{"another error", errors.New("403 Forbidden"), kinds{}},
-		{"no answer", &datadog.Error{}, kinds{}},
-		{"200", &datadog.Error{Status: 200}, kinds{}},
-		{"302", &datadog.Error{Status: 302}, kinds{}},
-		{"400", &datadog.Error{Status: 400}, kinds{refusal: true}},
-		{"401", &datadog.Error{Status: 401}, kinds{}},
-		{"403", &datadog.Error{Status: 403}, kinds{forbidden: true, notOffered: true}},
-		{"404", &datadog.Error{Status: 404}, kinds{notOffered: true}},
-		{"405", &datadog.Error{Status: 405}, kinds{notOffered: true}},
-		{"409", &datadog.Error{Status: 409}, kinds{}},
-		{"422", &datadog.Error{Status: 422}, kinds{refusal: true}},
-		{"429", &datadog.Error{Status: 429}, kinds{}},
-		{"500", &datadog.Error{Status: 500}, kinds{}},
-		{"501", &datadog.Error{Status: 501}, kinds{notOffered: true}},
-		{"503", &datadog.Error{Status: 503}, kinds{}},
-		{"wrapped", fmt.Errorf("binding x: %w", &datadog.Error{Status: 403}), kinds{forbidden: true, notOffered: true}},
-		{"joined", errors.Join(errors.New("a"), &datadog.Error{Status: 400}), kinds{refusal: true}},
-		{"only quoted", fmt.Errorf("binding x: %v", &datadog.Error{Status: 400}), kinds{}},
+	type kinds struct{ invalid, notOffered, forbidden, notFound bool }
+	judging := func(call string) bool {
+		return call != "ListIntegrationConfigs" && call != "GetIntegrationConfig" && call != "ValidateKeys"
 	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			if got := (kinds{datadog.IsInvalidCredential(c.err), datadog.IsForbidden(c.err), datadog.IsNotOffered(c.err)}); got != c.want {
-				t.Errorf("got %+v, want %+v", got, c.want)
+	validating := func(call string) bool { return call == "ValidateCredential" || call == "ValidateStored" }
+	for _, call := range calls {
+		for status, want := range map[int]kinds{
+			200: {}, 302: {}, 401: {}, 409: {}, 429: {}, 500: {}, 503: {},
+			400: {invalid: judging(call.name)},
+			422: {invalid: judging(call.name)},
+			403: {notOffered: validating(call.name), forbidden: true},
+			404: {notOffered: validating(call.name), notFound: true},
+			405: {notOffered: validating(call.name)},
+			501: {notOffered: validating(call.name)},
+		} {
+			for shape, body := range map[string]string{
+				"Datadog's": `{"errors":["Datadog says so"]}`, "an object": `{"errors":[{"title":"No"}]}`, "a code": `{"error":{"code":"InvalidArgument"}}`,
+				"a page": "<html>", "a text": "Bad Request", "empty": "", "another object": `{"message":"Forbidden"}`, "a broken one": `{"errors":["no`,
+			} {
+				virtually(t, fmt.Sprintf("%s/%d/%s", call.name, status, shape), func(t *testing.T) {
+					want := want
+					if !strings.Contains("Datadog's, an object, a code", shape) {
+						want = kinds{}
+					}
+					client, _ := client(reply(status, body))
+					err := call.do(t.Context(), client)
+					for _, err := range []error{err, fmt.Errorf("binding x: %w", err), errors.Join(errors.New("a"), err)} {
+						got := kinds{datadog.IsInvalidCredential(err), datadog.IsNotOffered(err), datadog.IsForbidden(err), datadog.IsNotFound(err)}
+						if got != want {
+							t.Errorf("%v: got %+v, want %+v", err, got, want)
+						}
+					}
+				})
+			}
+		}
+	}
+	for name, err := range map[string]error{
+		"nil": nil, "another error": errors.New("403 Forbidden"), "no answer": &datadog.Error{}, "a bare status": &datadog.Error{Status: 400},
+		"only quoted": fmt.Errorf("binding x: %v", &datadog.Error{Status: 400, FromDatadog: true, InvalidCredential: true}),
+	} {
+		if datadog.IsInvalidCredential(err) || datadog.IsNotOffered(err) || datadog.IsForbidden(err) || datadog.IsNotFound(err) {
+			t.Errorf("%s: is taken for Datadog's word", name)
+		}
+	}
+}
+
+// TestUpdatesOfAFlagJudgeNoCredential, since they send none.
+func TestUpdatesOfAFlagJudgeNoCredential(t *testing.T) {
+	client, _ := client(says(400))
+	_, err := client.UpdateIntegrationConfig(t.Context(), configID, datadog.Update{Type: datadog.Okta, Enabled: new(true)})
+	if datadog.IsInvalidCredential(err) {
+		t.Errorf("%v is taken for a judgement", err)
+	}
+}
+
+// TestDoubtedAnswers has a call answered once, and then otherwise.
+func TestDoubtedAnswers(t *testing.T) {
+	type outcome struct{ ok, notOffered, forbidden bool }
+	page := reply(404, "<html>")
+	for _, call := range calls {
+		if !doubts(call.name, 403) {
+			continue
+		}
+		isGet := call.name == "GetIntegrationConfig"
+		for name, c := range map[string]struct {
+			then  []answer
+			want  outcome
+			tries int
+		}{
+			"then success":         {[]answer{reply(200, call.good)}, outcome{ok: true}, 2},
+			"the same":             {[]answer{says(403)}, outcome{notOffered: !isGet, forbidden: true}, 2},
+			"another such answer":  {[]answer{says(404)}, outcome{notOffered: !isGet}, 2},
+			"a page, then success": {[]answer{page, reply(200, call.good)}, outcome{ok: true}, 3},
+			"pages":                {[]answer{page}, outcome{}, 5},
+			"trouble, then again":  {[]answer{reply(503, ""), says(403)}, outcome{notOffered: !isGet, forbidden: true}, 3},
+			"a judgement":          {[]answer{says(400)}, outcome{}, 2},
+		} {
+			virtually(t, call.name+"/"+name, func(t *testing.T) {
+				client, line := client(append([]answer{says(403)}, c.then...)...)
+				err := call.do(t.Context(), client)
+				if got := (outcome{err == nil, datadog.IsNotOffered(err), datadog.IsForbidden(err)}); got != c.want || line.tries() != c.tries {
+					t.Errorf("got %+v after %d tries, want %+v after %d: %v", got, line.tries(), c.want, c.tries, err)
+				}
+				if pause := line.sent[1].at.Sub(line.sent[0].at); pause != time.Second {
+					t.Errorf("asked again after %s, want a second", pause)
+				}
+				if err != nil && (c.want.notOffered || c.want.forbidden) && failure(t, err).Retryable {
+					t.Errorf("%v is not final", err)
+				}
+			})
+		}
+		virtually(t, call.name+"/no time to ask again", func(t *testing.T) {
+			client, line := client(says(403))
+			err := within(t, client, 900*time.Millisecond, call.do)
+			failed := failure(t, err)
+			if datadog.IsNotOffered(err) || datadog.IsForbidden(err) || !failed.Retryable || failed.RetryAfter != time.Second || line.tries() != 1 {
+				t.Errorf("got %+v after %d tries, want a failure that may pass", failed, line.tries())
 			}
 		})
 	}
+}
+
+// TestMaskOfAContext: the errors of its calls are masked by the caller, who knows more secrets.
+func TestMaskOfAContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mask datadog.Mask
+		ctx := datadog.WithMask(t.Context(), &mask)
+		client, _ := client(reply(400, `{"errors":["`+strings.Repeat("a", 1000)+apiToken+`"]}`, "X-RateLimit-Name: "+apiToken), reply(401, `{"errors":["`+apiKey+" "+appKey+" "+apiToken+`"]}`))
+		err := validate(ctx, client)
+		if !strings.HasSuffix(err.Error(), apiToken) {
+			t.Errorf("got %v, want an error that is not masked", err)
+		}
+		wantPresentable(t, mask.Error(err), apiToken, apiKey, appKey)
+		if text := mask.Error(err).Error(); !strings.HasSuffix(text, "aaa[secret]") || !datadog.IsInvalidCredential(mask.Error(err)) {
+			t.Errorf("got %s, want all of it, masked", text)
+		}
+		// A later call without the credential may quote it.
+		if got, want := mask.Text(failure(t, get(ctx, client)).Messages[0]), "[secret] [secret] [secret]"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
 }

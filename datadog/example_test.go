@@ -99,17 +99,17 @@ func ExampleClient_ValidateStored() {
 func ExampleClient_UpdateAzureIntegration() {
 	client, sim, closeServer := simulated()
 	defer closeServer()
-	sim.PutAzureIntegration("tenant", "client", "old")
+	sim.PutAzureIntegration("contoso", "1111", "old")
 
 	credential := datadog.AzureCredential{
-		TenantID: datadog.NewSecret("tenant"), ClientID: datadog.NewSecret("client"), ClientSecret: datadog.NewSecret("new"),
+		TenantID: datadog.NewSecret("contoso"), ClientID: datadog.NewSecret("1111"), ClientSecret: datadog.NewSecret("new"),
 	}
 	fmt.Println(client.UpdateAzureIntegration(context.Background(), credential))
-	credential.ClientID = datadog.NewSecret("unknown")
-	fmt.Println(datadog.IsInvalidCredential(client.UpdateAzureIntegration(context.Background(), credential)))
+	credential.ClientID = datadog.NewSecret("2222")
+	fmt.Println(client.UpdateAzureIntegration(context.Background(), credential))
 	// Output:
 	// <nil>
-	// true
+	// update the Azure integration: Datadog answered 400 Bad Request: Azure integration not found for this tenant_name and client_id
 }
 
 // The proof is a signed call of AWS; here the answer is what counts.

@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"credential-relay/datadog"
@@ -127,46 +129,49 @@ func cycle() any {
 }
 
 func TestIntegrationConfigIsRead(t *testing.T) {
-	type other = map[string]json.RawMessage
 	at := time.Date(2026, 10, 13, 14, 15, 16, 250_000_000, time.UTC)
+	word := func(length int) string { return strings.Repeat("ü", length) }
 	cases := []struct {
 		name, attributes string
 		want             datadog.IntegrationConfig
 	}{
 		{"only what is required", `{"integration_type":"OKTA","domain":"acme.okta.com","enabled":true}`, datadog.IntegrationConfig{
-			Type: datadog.Okta, Domain: "acme.okta.com", Enabled: true, Other: other{},
+			Type: datadog.Okta, Domain: "acme.okta.com", Enabled: true,
 		}},
 		{
 			"everything", `{"integration_type":"CROWDSTRIKE","domain":"api.crowdstrike.com","enabled":false,"name":"Falcon","state":"valid",` +
 				`"settings":{"setting1":"value1"},"created_at":"2026-10-13T14:15:16.25Z","modified_at":"2026-10-13T14:15:16.25Z"}`,
 			datadog.IntegrationConfig{
 				Type: datadog.CrowdStrike, Domain: "api.crowdstrike.com", Name: "Falcon", State: datadog.Valid,
-				Settings: map[string]any{"setting1": "value1"}, CreatedAt: at, ModifiedAt: at, Other: other{},
+				Settings: map[string]any{"setting1": "value1"}, CreatedAt: at, ModifiedAt: at,
 			},
 		},
-		{"invalid", `{"state":"invalid"}`, datadog.IntegrationConfig{State: datadog.Invalid, Other: other{}}},
-		{"initializing", `{"state":"initializing"}`, datadog.IntegrationConfig{State: datadog.Initializing, Other: other{}}},
-		{"a type and a state of the future", `{"integration_type":"DUO","state":"degraded"}`, datadog.IntegrationConfig{
-			Type: "DUO", State: "degraded", Other: other{},
-		}},
-		{"attributes of the future", `{"enabled":true,"sync_interval":{"n":12345678901234567890},"tags":["a"]}`, datadog.IntegrationConfig{
-			Enabled: true, Other: other{"sync_interval": json.RawMessage(`{"n":12345678901234567890}`), "tags": json.RawMessage(`["a"]`)},
-		}},
-		{"nothing", `{}`, datadog.IntegrationConfig{Other: other{}}},
+		{"invalid", `{"state":"invalid"}`, datadog.IntegrationConfig{State: datadog.Invalid}},
+		{"initializing", `{"state":"initializing"}`, datadog.IntegrationConfig{State: datadog.Initializing}},
+		{"a type and a state of the future", `{"integration_type":"DUO","state":"degraded"}`, datadog.IntegrationConfig{Type: "DUO", State: "degraded"}},
+		{"attributes of the future", `{"enabled":true,"sync_interval":{"n":12345678901234567890},"tags":["a"]}`, datadog.IntegrationConfig{Enabled: true}},
+		{"nothing", `{}`, datadog.IntegrationConfig{}},
 		{
 			"null everywhere", `{"integration_type":null,"domain":null,"enabled":null,"name":null,"state":null,"settings":null,"created_at":null,"modified_at":null}`,
-			datadog.IntegrationConfig{Other: other{}},
+			datadog.IntegrationConfig{},
 		},
 		{
 			"odd types everywhere", `{"integration_type":1,"domain":["a"],"enabled":"true","name":{"a":"b"},"state":3,"settings":["a"],"created_at":1795000000,"modified_at":"yesterday"}`,
-			datadog.IntegrationConfig{Other: other{
-				"integration_type": json.RawMessage(`1`), "domain": json.RawMessage(`["a"]`), "enabled": json.RawMessage(`"true"`), "name": json.RawMessage(`{"a":"b"}`),
-				"state": json.RawMessage(`3`), "settings": json.RawMessage(`["a"]`), "created_at": json.RawMessage(`1795000000`), "modified_at": json.RawMessage(`"yesterday"`),
-			}},
+			datadog.IntegrationConfig{},
 		},
-		{"an odd type among others", `{"domain":"d","state":{"valid":true},"name":"n"}`, datadog.IntegrationConfig{
-			Domain: "d", Name: "n", Other: other{"state": json.RawMessage(`{"valid":true}`)},
-		}},
+		{"an odd type among others", `{"domain":"d","state":{"valid":true},"name":"n"}`, datadog.IntegrationConfig{Domain: "d", Name: "n"}},
+		{
+			"control characters", `{"integration_type":"A\u0000B","domain":"a\nb","name":"\u001b[2Jn","state":"v\u202e"}`,
+			datadog.IntegrationConfig{Type: "A B", Domain: "a b", Name: " [2Jn", State: "v "},
+		},
+		{
+			"texts of the longest", `{"integration_type":"` + word(100) + `","domain":"` + word(300) + `","name":"` + word(300) + `","state":"` + word(100) + `"}`,
+			datadog.IntegrationConfig{Type: datadog.IntegrationType(word(100)), Domain: word(300), Name: word(300), State: datadog.State(word(100))},
+		},
+		{
+			"texts that are longer", `{"integration_type":"` + word(101) + `","domain":"` + word(301) + `","name":"` + word(9999) + `","state":"` + word(101) + `"}`,
+			datadog.IntegrationConfig{Type: datadog.IntegrationType(word(100) + "…"), Domain: word(300) + "…", Name: word(300) + "…", State: datadog.State(word(100) + "…")},
+		},
 	}
 	for _, c := range cases {
 		virtually(t, c.name, func(t *testing.T) {
@@ -181,6 +186,7 @@ func TestIntegrationConfigIsRead(t *testing.T) {
 			if err != nil || !reflect.DeepEqual(got, c.want) {
 				t.Errorf("update: got  %+v, %v\nwant %+v", got, err, c.want)
 			}
+			c.want.Settings = nil
 			many, _ := client(reply(200, `{"data":[`+oktaConfig+`,`+resource+`]}`))
 			all, err := many.ListIntegrationConfigs(t.Context(), "")
 			if err != nil || len(all) != 2 || !reflect.DeepEqual(all[1], c.want) {
@@ -188,6 +194,37 @@ func TestIntegrationConfigIsRead(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestIDsAreBounded: a list may hold any.
+func TestIDsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, _ := client(reply(200, `{"data":[{"id":"a\nb`+strings.Repeat("c", 200)+`","attributes":{}}]}`))
+		got, err := client.ListIntegrationConfigs(t.Context(), "")
+		if want := datadog.ConfigID("a b" + strings.Repeat("c", 97) + "…"); err != nil || len(got) != 1 || got[0].ID != want {
+			t.Errorf("got %+v, %v, want the id %s", got, err, want)
+		}
+	})
+}
+
+// TestLongLists has Datadog list thousands of configs with long settings, and checks what is kept of them.
+func TestLongLists(t *testing.T) {
+	const configs = 4000
+	one := strings.Replace(oktaConfig, `"enabled":true`, `"enabled":true,"settings":{"a":"`+strings.Repeat("x", 8000)+`"},"more":["`+strings.Repeat("y", 1000)+`"]`, 1)
+	list := `{"data":[` + strings.Repeat(one+",", configs-1) + one + `],"errors":[]}`
+	synctest.Test(t, func(t *testing.T) {
+		client, line := client(reply(200, list))
+		got, err := client.ListIntegrationConfigs(t.Context(), "")
+		if err != nil || len(got) != configs || line.tries() != 1 {
+			t.Fatalf("got %d configs of %d, %v, after %d tries", len(got), configs, err, line.tries())
+		}
+		want := datadog.IntegrationConfig{ID: configID, Type: datadog.Okta, Domain: "acme.okta.com", Enabled: true}
+		for _, config := range got {
+			if !reflect.DeepEqual(config, want) {
+				t.Fatalf("got %+v, want %+v", config, want)
+			}
+		}
+	})
 }
 
 func TestAnswersThatAreSuccesses(t *testing.T) {
@@ -206,7 +243,7 @@ func TestAnswersThatAreSuccesses(t *testing.T) {
 	}
 	for name, answer := range map[string]answer{
 		"200": reply(200, ""), "204": reply(204, ""), "202": reply(202, ""), "blank": reply(200, " \r\n"), "an empty object": reply(200, "{}"),
-		"an object": reply(200, `{"data":{"valid":true}}`), "no errors": reply(200, `{"errors":null}`), "a page without a word": reply(200, "", "Content-Type: text/html"),
+		"an object": reply(200, `{"data":{"valid":true}}`), "no errors": reply(200, `{"errors":null}`), "an empty list of errors": reply(200, `{"errors":[],"error":null}`), "a page without a word": reply(200, "", "Content-Type: text/html"),
 		"a megabyte": reply(200, strings.Repeat(" ", 1<<20)),
 	} {
 		virtually(t, "validate: "+name, func(t *testing.T) {
@@ -236,7 +273,7 @@ func TestAnswersThatAreNot(t *testing.T) {
 		{"a text", `"ok"`},
 		{"a list", "[]"},
 		{"an empty object", "{}"},
-		{"no data", `{"errors":["no"]}`},
+		{"no data", `{"meta":{}}`},
 		{"data null", one("null")},
 		{"data a text", one(`"ok"`)},
 		{"data a list", one("[" + oktaConfig + "]")},
@@ -249,8 +286,6 @@ func TestAnswersThatAreNot(t *testing.T) {
 		{"no attributes", one(`{"id":"` + string(configID) + `"}`)},
 		{"attributes null", one(`{"id":"` + string(configID) + `","attributes":null}`)},
 		{"attributes a list", one(`{"id":"` + string(configID) + `","attributes":[]}`)},
-		{"too large", one(strings.Replace(oktaConfig, "acme", strings.Repeat("a", 1<<20), 1))},
-		{"too large, with blanks", one(oktaConfig) + strings.Repeat(" ", 1<<20)},
 	}
 	list := []struct{ name, body string }{
 		{"empty", ""},
@@ -266,7 +301,10 @@ func TestAnswersThatAreNot(t *testing.T) {
 		{"an empty object among them", one("[{}," + oktaConfig + "]")},
 		{"one without an id", one("[" + oktaConfig + `,{"attributes":{}}]`)},
 		{"one without attributes", one(`[{"id":"a"}]`)},
-		{"too large", one("[" + strings.Repeat(oktaConfig+",", 7000) + oktaConfig + "]")},
+		{"a second list", `{"data":[],"Data":[` + oktaConfig + `]}`},
+		{"more behind it", one("[]") + "{}"},
+		{"a comma too many", one("[" + oktaConfig + ",]")},
+		{"an id of another type", one(`[{"id":1,"attributes":{}}]`)},
 	}
 	verdict := []struct{ name, body string }{
 		{"a page", page},
@@ -275,14 +313,16 @@ func TestAnswersThatAreNot(t *testing.T) {
 		{"a text", `"ok"`},
 		{"a list", "[]"},
 		{"true", "true"},
-		{"errors", `{"errors":["Invalid credentials"]}`},
-		{"an empty list of errors", `{"errors":[]}`},
-		{"an error", `{"error":{"code":"InvalidArgument"}}`},
-		{"too large", strings.Repeat(" ", 1<<20+1)},
 	}
+	keys := append(verdict[:len(verdict):len(verdict)], []struct{ name, body string }{
+		{"empty", ""},
+		{"an empty object", "{}"},
+		{"another status", `{"status":"error"}`},
+		{"a status of another type", `{"status":true}`},
+	}...)
 	bodies := map[string][]struct{ name, body string }{
 		"ListIntegrationConfigs": list, "GetIntegrationConfig": config, "UpdateIntegrationConfig": config,
-		"ValidateCredential": verdict, "ValidateStored": verdict, "UpdateAzureIntegration": verdict,
+		"ValidateCredential": verdict, "ValidateStored": verdict, "UpdateAzureIntegration": verdict, "ValidateKeys": keys,
 	}
 	virtually(t, "nothing of a config without an id", func(t *testing.T) {
 		client, _ := client(reply(200, "{}"))
@@ -295,7 +335,7 @@ func TestAnswersThatAreNot(t *testing.T) {
 			virtually(t, call.name+"/"+c.name, func(t *testing.T) {
 				bad, line := client(reply(201, c.body))
 				failed := failure(t, once(t, bad, call.do))
-				if failed.Status != 201 || !failed.Retryable || failed.RetryAfter == 0 || line.tries() != 1 {
+				if failed.Status != 201 || !failed.Retryable || failed.FromDatadog || line.tries() != 1 {
 					t.Errorf("got %+v after %d tries, want a 201 that is to be tried again", failed, line.tries())
 				}
 				if want := "answer is"; !strings.Contains(failed.Error(), want) {
@@ -303,6 +343,38 @@ func TestAnswersThatAreNot(t *testing.T) {
 				}
 				if datadog.IsInvalidCredential(failed) || datadog.IsNotOffered(failed) {
 					t.Errorf("%v counts as Datadog's word", failed)
+				}
+			})
+		}
+	}
+}
+
+// TestSuccessesThatReportErrors are none, and Datadog's words are kept.
+func TestSuccessesThatReportErrors(t *testing.T) {
+	for _, call := range calls {
+		whole := strings.TrimSuffix(strings.TrimPrefix(call.good, "{"), "}")
+		if whole != "" {
+			whole = "," + whole
+		}
+		for _, c := range []struct {
+			name, errors string
+			want         []string
+		}{
+			{"texts", `"errors":["Invalid credentials","again"]`, []string{"Invalid credentials", "again"}},
+			{"an object", `"errors":[{"title":"Bad","detail":"token"}]`, []string{"Bad: token"}},
+			{"a code", `"error":{"code":"InvalidArgument"}`, []string{"InvalidArgument"}},
+			{"a text", `"error":"denied"`, []string{"denied"}},
+			{"nothing in them", `"errors":[null]`, nil},
+		} {
+			virtually(t, call.name+"/"+c.name, func(t *testing.T) {
+				client, _ := client(reply(200, "{"+c.errors+whole+"}"))
+				err := call.do(t.Context(), client)
+				failed := failure(t, err)
+				if failed.Status != 200 || !failed.Retryable || !slices.Equal(failed.Messages, c.want) {
+					t.Errorf("got %+v, want the messages %q", failed, c.want)
+				}
+				if datadog.IsInvalidCredential(err) || datadog.IsNotOffered(err) || !strings.Contains(err.Error(), "the answer reports errors") {
+					t.Errorf("%v is taken for a judgement, or does not say what is wrong", err)
 				}
 			})
 		}
@@ -374,6 +446,9 @@ func TestSimulatorTakesAll(t *testing.T) {
 				if err := client.ValidateStored(ctx, id); err != nil {
 					t.Errorf("validate what is stored: %v", err)
 				}
+				if err := client.ValidateKeys(ctx); err != nil {
+					t.Errorf("validate the keys: %v", err)
+				}
 				if all, err := client.ListIntegrationConfigs(ctx, kind); err != nil || len(all) != 1 || all[0].ID != id {
 					t.Errorf("list: got %+v, %v", all, err)
 				}
@@ -391,8 +466,11 @@ func TestSimulatorTakesAll(t *testing.T) {
 					t.Errorf("get what is unknown: got %v", err)
 				}
 				client.Keys = datadog.Fixed(keysOf(apiKey, "another", ""))
-				if _, err := client.GetIntegrationConfig(ctx, id); !datadog.IsForbidden(err) {
-					t.Errorf("get with another key: got %v", err)
+				if _, err := client.ListIntegrationConfigs(ctx, ""); !datadog.IsForbidden(err) {
+					t.Errorf("list with another key: got %v", err)
+				}
+				if err := client.ValidateKeys(ctx); !datadog.IsForbidden(err) {
+					t.Errorf("validate another key: got %v", err)
 				}
 			})
 		}

@@ -9,17 +9,17 @@ import (
 	"strings"
 )
 
-// Keys authenticate a call: an API key with an application key, or a bearer
-// token alone (a personal or service access token, or an OAuth access token).
-// See https://docs.datadoghq.com/api/latest/authentication/.
+// Keys authenticate a call. They are an API key with an application key, or a
+// bearer token alone: a personal or service access token, or an OAuth access token.
+// https://docs.datadoghq.com/api/latest/authentication/.
 type Keys struct {
 	API, Application Secret
 	Token            Secret
 
-	proof Secret // of who one is, sent only to be exchanged for a token
+	proof Secret // of the caller's identity, sent only to be exchanged for a token
 }
 
-// Check reports what is missing from the keys, or wrong with them.
+// Check returns an error if a key is missing, superfluous or not a key.
 func (k *Keys) Check() error {
 	names := []string{"API key", "application key", "bearer token"}
 	for i, key := range []Secret{k.API, k.Application, k.Token} {
@@ -52,7 +52,7 @@ func (k *Keys) opened() []any {
 func (k *Keys) authenticate(header http.Header) {
 	if !k.proof.IsZero() {
 		header.Set("Authorization", fmt.Sprint("Delegated ", k.proof.open()))
-		header.Set("Content-Type", "application/json") // of a body that is empty
+		header.Set("Content-Type", "application/json") // although the body is empty
 		return
 	}
 	if !k.Token.IsZero() {
@@ -63,13 +63,13 @@ func (k *Keys) authenticate(header http.Header) {
 	header.Set("DD-APPLICATION-KEY", fmt.Sprint(k.Application.open()))
 }
 
-// KeySource provides the keys for a call. It is asked before each call with
-// refused nil, and once more within the call, with the keys it gave, when
-// Datadog answers 401 or 403 to them. To answer with refused itself means that
-// there are no other keys.
+// KeySource returns the keys for a call. The client asks it before each call, with
+// refused nil. If Datadog answers 401 or 403, the client asks once more within the
+// call, with the keys that it got. A source that has no other keys returns refused
+// itself.
 type KeySource func(ctx context.Context, refused *Keys) (*Keys, error)
 
-// Fixed is the source of keys that never change.
+// Fixed returns a source of keys that never change.
 func Fixed(keys Keys) KeySource {
 	return func(context.Context, *Keys) (*Keys, error) { return &keys, nil }
 }

@@ -10,50 +10,61 @@ import (
 	"time"
 )
 
-// limits are the rate limits that a Client has met, shared by all its calls.
-// Which limit an operation counts towards is learned from Datadog's answers to
-// it, so there are never more limits than operations.
-type limits struct {
-	lock sync.Mutex
-	of   map[operation]*limit
+// RateLimit is one of Datadog's rate limits, as the X-RateLimit headers describe
+// it. https://docs.datadoghq.com/api/latest/rate-limits/
+type RateLimit struct {
+	Name  string
+	Reset time.Duration // from the answer on, at most 5 minutes
 }
 
-// limit is one of Datadog's rate limits, or, while Datadog has not named one,
-// an operation's own.
+// limits are the rate limits that a Client has met. All its calls share them.
+// Datadog's answers say which limit an operation counts towards, so there are
+// never more limits than operations.
+type limits struct {
+	mu          sync.Mutex
+	byOperation map[string]*limit // by the operation's name
+}
+
+// limit is one of Datadog's rate limits. Until Datadog has named it, it is the
+// limit of one operation.
 type limit struct {
 	name        string
 	closedUntil time.Time
 }
 
-// learn takes from an answer which limit the operation counts towards, and
-// that it is used up: after a 429, and after any answer that leaves nothing. A
-// limit that is closed stays so until its reset, since an answer that says
-// otherwise may be from before.
-func (l *limits) learn(of operation, name string, status int, header http.Header) {
-	l.lock.Lock()
-	defer l.lock.Unlock()
-	known := l.of[of]
-	if known == nil || name != "" && name != known.name {
-		known = l.called(name)
-		if l.of == nil {
-			l.of = map[operation]*limit{}
-		}
-		l.of[of] = known
+// observe notes which limit the operation counts towards, and whether it is used
+// up: after a 429, and after an answer that leaves nothing of it. A limit stays
+// closed until its reset, because an answer that says otherwise may be older. It
+// returns the limit's name.
+func (l *limits) observe(op operation, resp *http.Response, mask *Mask) (name string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	current := l.byOperation[op.name]
+	if name = resp.Header.Get("X-RateLimit-Name"); name != "" && (current == nil || name != current.name) {
+		name = mask.Text(name) // it outlives the call, whose secrets it may quote
 	}
-	if status != http.StatusTooManyRequests && !nothingRemains(header) {
-		return
+	if current == nil || name != "" && name != current.name {
+		current = l.named(name)
+		if l.byOperation == nil {
+			l.byOperation = map[string]*limit{}
+		}
+		l.byOperation[op.name] = current
+	}
+	if resp.StatusCode != http.StatusTooManyRequests && !nothingRemains(resp.Header) {
+		return name
 	}
 	// Without the monotonic clock, which may stand still while Lambda keeps the
 	// instance frozen between invocations.
-	until := time.Now().Round(0).Add(max(rateLimitReset(header), firstBackoff))
-	if until.After(known.closedUntil) {
-		known.closedUntil = until
+	wait := max(rateLimitReset(resp.Header), retryAfter(resp.Header), firstBackoff)
+	if until := time.Now().Round(0).Add(wait); until.After(current.closedUntil) {
+		current.closedUntil = until
 	}
+	return name
 }
 
-// called finds a limit by its name. Those without one are each by itself.
-func (l *limits) called(name string) *limit {
-	for _, known := range l.of {
+// named returns the limit of this name. A limit without a name is a new one.
+func (l *limits) named(name string) *limit {
+	for _, known := range l.byOperation {
 		if name != "" && known.name == name {
 			return known
 		}
@@ -61,59 +72,60 @@ func (l *limits) called(name string) *limit {
 	return &limit{name: name}
 }
 
-// closed gives the limit of an operation, its Reset being 0 unless it is used up.
-func (l *limits) closed(of operation) RateLimit {
-	l.lock.Lock()
-	defer l.lock.Unlock()
-	known := l.of[of]
-	if known == nil {
+// current returns the limit of an operation. Its Reset is 0 if the limit is open.
+func (l *limits) current(op operation) RateLimit {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	limit := l.byOperation[op.name]
+	if limit == nil {
 		return RateLimit{}
 	}
-	return RateLimit{Name: known.name, Reset: max(0, time.Until(known.closedUntil))}
+	return RateLimit{Name: limit.name, Reset: max(0, time.Until(limit.closedUntil))}
 }
 
-// wait lets the time pass until the limit of an operation has been reset. When
-// the context's deadline comes first, it returns at once what to tell.
+// longest returns how long the limit that is closed the longest stays closed.
+func (l *limits) longest() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var longest time.Duration
+	for _, limit := range l.byOperation {
+		longest = max(longest, time.Until(limit.closedUntil))
+	}
+	return longest
+}
+
+// wait waits until the limit of an operation has been reset. If the context's
+// deadline comes first, it returns the failure at once.
 func (l *limits) wait(ctx context.Context, req request) *Error {
 	for {
-		limit := l.closed(req.operation)
+		limit := l.current(req.operation)
 		if limit.Reset == 0 {
 			return nil
 		}
-		// Those who wait shall not all go at once: the first answer may close the
-		// limit again.
+		// Random, so that not all go at once: the first answer may close the limit
+		// again.
 		if !sleepForLimit(ctx, limit.Reset+rand.N(firstBackoff)) {
 			return &Error{
 				Call: req.call, RateLimit: limit, Retryable: true, RetryAfter: limit.Reset,
-				Err: &usedUp{limit.Reset, ctx.Err()},
+				Err: &limitError{limit.Reset, ctx.Err()},
 			}
 		}
 	}
 }
 
-// usedUp is why a call was not sent.
-type usedUp struct {
+// limitError says why a call was not sent.
+type limitError struct {
 	left  time.Duration
-	cause error // what ended the wait; nil when it was not begun
+	cause error // what ended the wait; nil if it was not begun
 }
 
-func (e *usedUp) Error() string {
-	return fmt.Sprintf("not sent, since the limit is used up for another %s", e.left.Round(time.Second))
+func (e *limitError) Error() string {
+	return fmt.Sprintf("not sent, because the limit is used up for another %s", e.left.Round(time.Second))
 }
 
-func (e *usedUp) Unwrap() error { return e.cause }
+func (e *limitError) Unwrap() error { return e.cause }
 
-// rateLimitReset reads the header of that name: a number of seconds from now,
-// not a time.
-func rateLimitReset(header http.Header) time.Duration {
-	seconds, err := strconv.ParseFloat(header.Get("X-RateLimit-Reset"), 64)
-	if err != nil || !(seconds > 0) {
-		seconds = 0
-	}
-	const day = 24 * 60 * 60
-	return time.Duration(min(seconds, day) * float64(time.Second))
-}
-
+// nothingRemains reports whether an answer says that a limit is used up.
 func nothingRemains(header http.Header) bool {
 	remaining, err := strconv.ParseFloat(header.Get("X-RateLimit-Remaining"), 64)
 	return err == nil && remaining <= 0

@@ -47,7 +47,7 @@ func TestLimitsCloseUntilTheirReset(t *testing.T) {
 		{"429 with a word for a reset", limited("soon"), 500 * time.Millisecond, time.Second},
 		{"nothing remains", exhausted("siem", "60", goodConfig), time.Minute, time.Minute + 500*time.Millisecond},
 		{"nothing remains, with a fraction", exhausted("siem", "2.5", goodConfig), 2500 * time.Millisecond, 3 * time.Second},
-		{"nothing remains of a 404", reply(404, "", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 60"), time.Minute, time.Minute + 500*time.Millisecond},
+		{"nothing remains of a 409", reply(409, `{"errors":["no"]}`, "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 60"), time.Minute, time.Minute + 500*time.Millisecond},
 		{"less than nothing remains", reply(200, goodConfig, "X-RateLimit-Remaining: -1", "X-RateLimit-Reset: 60"), time.Minute, time.Minute + 500*time.Millisecond},
 		{"nothing remains, who knows until when", reply(200, goodConfig, "X-RateLimit-Remaining: 0"), 500 * time.Millisecond, time.Second},
 		{"something remains", reply(200, goodConfig, "X-RateLimit-Remaining: 1", "X-RateLimit-Reset: 60"), 0, 0},
@@ -76,7 +76,7 @@ func TestLimitsCloseUntilTheirReset(t *testing.T) {
 // TestLimitsTellHowLong has a call whose deadline comes before the reset.
 func TestLimitsTellHowLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client, line := client(exhausted("siem", "600", goodConfig))
+		client, line := client(exhausted("siem", "240", goodConfig))
 		if err := get(t.Context(), client); err != nil {
 			t.Fatal(err)
 		}
@@ -86,12 +86,12 @@ func TestLimitsTellHowLong(t *testing.T) {
 		if took := time.Since(started); took != 0 || line.tries() != 1 {
 			t.Errorf("took %s and %d tries, want none", took, line.tries()-1)
 		}
-		left := 9 * time.Minute
+		left := 3 * time.Minute
 		want := datadog.RateLimit{Name: "siem", Reset: left}
 		if failed.RateLimit != want || failed.RetryAfter != left || !failed.Retryable || failed.Status != 0 {
 			t.Errorf("got %+v, want %+v, to be tried again after %s", failed, want, left)
 		}
-		text := "get integration config " + string(configID) + " (rate limit siem): not sent, since the limit is used up for another 9m0s"
+		text := "get integration config " + string(configID) + " (rate limit siem): not sent, because the limit is used up for another 3m0s"
 		if failed.Error() != text {
 			t.Errorf("got  %s\nwant %s", failed, text)
 		}
@@ -99,6 +99,50 @@ func TestLimitsTellHowLong(t *testing.T) {
 			t.Error("a call that was not sent is taken for an answer")
 		}
 	})
+}
+
+// TestLimitReset looks at the longest of two limits until both are open again.
+func TestLimitReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, _ := client(exhausted("reads", "60", goodConfig), exhausted("writes", "100", goodConfig), reply(200, ""))
+		want := func(want time.Duration) {
+			t.Helper()
+			if got := client.LimitReset(); got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		}
+		want(0)
+		for _, do := range []func(context.Context, *datadog.Client) error{get, update, validate} {
+			if err := do(t.Context(), client); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want(100 * time.Second)
+		time.Sleep(99 * time.Second)
+		want(time.Second)
+		time.Sleep(time.Second)
+		want(0)
+	})
+}
+
+// TestLimitsOpenAgain after a reset of absurd length, in every answer that may have one.
+func TestLimitsOpenAgain(t *testing.T) {
+	absurd := fmt.Sprintf("X-RateLimit-Reset: %d", time.Now().Unix()) // a point in time, where seconds are meant
+	for name, first := range map[string]answer{
+		"429": reply(429, "", absurd), "nothing remains": reply(200, goodConfig, "X-RateLimit-Remaining: 0", absurd), "Retry-After": reply(429, "", "Retry-After: 86400"),
+	} {
+		virtually(t, name, func(t *testing.T) {
+			client, line := client(first, reply(200, goodConfig))
+			_ = within(t, client, time.Minute, get)
+			if err := within(t, client, 4*time.Minute, get); err == nil || line.tries() != 1 {
+				t.Errorf("got %v after %d tries, want the limit to be closed", err, line.tries())
+			}
+			time.Sleep(5 * time.Minute)
+			if err := within(t, client, time.Second, get); err != nil {
+				t.Errorf("got %v after five minutes", err)
+			}
+		})
+	}
 }
 
 // TestLimitsAreLearned has one limit hold two operations, and another a third.

@@ -4,46 +4,112 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/http"
+	"slices"
+	"strconv"
 	"time"
 )
 
 const (
 	maxAttempts  = 4
 	firstBackoff = 500 * time.Millisecond
+	// confirmAfter is how long after a doubted answer the call is made again.
+	confirmAfter = time.Second
+	// maxWait is the longest wait that an answer can ask for. A longer one is more
+	// likely a mistake, such as a point in time where seconds were meant, and to
+	// come too early costs one request.
+	maxWait = 5 * time.Minute
 )
 
-// retry is what one call remembers from one attempt to the next. To repeat any
-// of this package's calls is safe: they read, or they set what was already
-// asked for.
+// retry is what a call remembers from one attempt to the next.
 type retry struct {
 	attempts     int
 	askedForKeys bool
-	atOnce       bool // other keys are at hand: try them without a wait
+	haveOthers   bool // other keys are at hand
+	doubted      bool // Datadog has given a doubted answer
 }
 
-// wait lets the time pass until the next attempt. It reports false, at once,
-// when there shall be none: the failure is final, the attempts are used up, or
-// the deadline would pass first.
-func (r *retry) wait(ctx context.Context, failure *Error) bool {
-	if r.atOnce {
-		r.atOnce = false
+// otherKeys returns the keys for the next attempt. If Datadog refuses keys, it asks
+// their source once a call whether they have been replaced.
+func (r *retry) otherKeys(ctx context.Context, source KeySource, keys *Keys, failure *Error) *Keys {
+	refused := failure.Status == http.StatusUnauthorized || failure.Status == http.StatusForbidden
+	if !refused || r.askedForKeys {
+		return keys
+	}
+	r.askedForKeys = true
+	others, err := source(ctx, keys)
+	if err != nil { // Datadog's own answer is the one to report
+		return keys
+	}
+	r.haveOthers = others != keys
+	return others
+}
+
+// again waits until the next attempt. It returns false at once if there is none:
+// the failure is final, Datadog may have done what was asked, the attempts are
+// used up, or the deadline comes first. It sets the wait it chose in
+// failure.RetryAfter.
+func (r *retry) again(ctx context.Context, op operation, failure *Error) bool {
+	switch {
+	case r.haveOthers:
+		r.haveOthers = false
 		return true
+	case failure.FromDatadog && slices.Contains(op.doubted, failure.Status):
+		return r.confirm(ctx, op, failure)
 	}
 	r.attempts++
-	if !failure.Retryable || r.attempts >= maxAttempts || ctx.Err() != nil {
+	if !failure.Retryable || failure.Uncertain || r.attempts >= maxAttempts || ctx.Err() != nil {
 		return false
 	}
-	pause := firstBackoff << (r.attempts - 1)
-	pause = max(pause, failure.RateLimit.Reset) + rand.N(pause) // after a limit's reset, not all at once
-	failure.RetryAfter = pause
+	backoff := firstBackoff << (r.attempts - 1)
+	// Random, so that the callers of a limit do not all come back together.
+	failure.RetryAfter = max(backoff, failure.RetryAfter) + rand.N(backoff)
 	if failure.Status == http.StatusTooManyRequests {
-		return sleepForLimit(ctx, pause)
+		return sleepForLimit(ctx, failure.RetryAfter)
 	}
-	return sleep(ctx, pause)
+	return sleep(ctx, failure.RetryAfter)
 }
 
-// sleep reports whether the pause has passed. A pause that would outlast the
-// context's deadline is not begun.
+// confirm has a doubted answer given twice: right after a deployment of Datadog's
+// one server may refuse what the next one offers. Until then the answer is a
+// failure that may pass.
+func (r *retry) confirm(ctx context.Context, op operation, failure *Error) bool {
+	if r.doubted {
+		failure.notOffered = op.optional
+		return false
+	}
+	r.doubted = true
+	failure.Retryable, failure.RetryAfter = true, confirmAfter
+	return sleep(ctx, confirmAfter)
+}
+
+// retryAfter returns the wait that an answer asks for with Retry-After, in
+// seconds or until a date.
+// https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
+func retryAfter(header http.Header) time.Duration {
+	value := header.Get("Retry-After")
+	if at, err := http.ParseTime(value); err == nil {
+		return min(max(0, time.Until(at)), maxWait)
+	}
+	return seconds(value)
+}
+
+// rateLimitReset returns how long from now a rate limit is used up.
+// https://docs.datadoghq.com/api/latest/rate-limits/
+func rateLimitReset(header http.Header) time.Duration {
+	return seconds(header.Get("X-RateLimit-Reset"))
+}
+
+// seconds returns a number of seconds as a wait, or 0 if it is none.
+func seconds(text string) time.Duration {
+	number, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(number > 0) {
+		return 0
+	}
+	return time.Duration(min(number, maxWait.Seconds()) * float64(time.Second))
+}
+
+// sleep reports whether the pause has passed. It returns false at once if the
+// pause would outlast the context's deadline.
 func sleep(ctx context.Context, pause time.Duration) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= pause {
 		return false

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"syscall"
@@ -46,13 +47,16 @@ func limited(reset string) answer {
 	return reply(429, `{"errors":["Too many requests"]}`, "X-RateLimit-Reset: "+reset, "X-RateLimit-Name: siem")
 }
 
+// asking answers with a status and a Retry-After.
+func asking(status int, wait string) answer {
+	return reply(status, `{"errors":["later"]}`, "Retry-After: "+wait)
+}
+
 func TestRetry(t *testing.T) {
 	type wait struct{ least, most time.Duration }
 	const ms = time.Millisecond
 	first, second, third := wait{500 * ms, 1000 * ms}, wait{1000 * ms, 2000 * ms}, wait{2000 * ms, 4000 * ms}
-	cut := wait{10_000 * ms, 10_000 * ms} // a hanging attempt
-	plus := func(a, b wait) wait { return wait{a.least + b.least, a.most + b.most} }
-	good := reply(200, `{"data":`+oktaConfig+`}`)
+	good := reply(200, `{}`)
 	reset, refused := lost(syscall.ECONNRESET), lost(syscall.ECONNREFUSED)
 
 	cases := []struct {
@@ -62,6 +66,8 @@ func TestRetry(t *testing.T) {
 		status  int      // of the failure at the end; 200 for none, 0 for no answer
 	}{
 		{"good at once", []answer{good}, nil, 200},
+		{"408 once", []answer{says(408), good}, []wait{first}, 200},
+		{"425 once", []answer{says(425), good}, []wait{first}, 200},
 		{"500 once", []answer{reply(500, ""), good}, []wait{first}, 200},
 		{"502 twice", []answer{reply(502, ""), reply(502, ""), good}, []wait{first, second}, 200},
 		{"503 three times", []answer{reply(503, ""), reply(503, ""), reply(503, ""), good}, []wait{first, second, third}, 200},
@@ -78,31 +84,39 @@ func TestRetry(t *testing.T) {
 		{"429 without a reset", []answer{reply(429, ""), good}, []wait{first}, 200},
 		{"429 with a word for a reset", []answer{limited("soon"), good}, []wait{first}, 200},
 		{"429 for ever", []answer{limited("5")}, []wait{{5000 * ms, 5500 * ms}, {5000 * ms, 6000 * ms}, {5000 * ms, 7000 * ms}}, 429},
+		{"429 with a reset that is a point in time", []answer{limited("1795000000"), good}, []wait{{5 * 60_000 * ms, 5*60_000*ms + 500*ms}}, 200},
 		{"503 with headers of a limit", []answer{reply(503, "", "X-RateLimit-Reset: 60"), good}, []wait{first}, 200},
+		{"503 with a Retry-After", []answer{asking(503, "20"), good}, []wait{{20_000 * ms, 20_500 * ms}}, 200},
+		{"429 with a Retry-After", []answer{asking(429, "20"), good}, []wait{{20_000 * ms, 20_500 * ms}}, 200},
+		{"408 with a Retry-After", []answer{asking(408, "20"), good}, []wait{{20_000 * ms, 20_500 * ms}}, 200},
+		{"503 with a Retry-After shorter than the wait", []answer{asking(503, "0"), good}, []wait{first}, 200},
+		{"503 with a Retry-After that is a word", []answer{asking(503, "soon"), good}, []wait{first}, 200},
+		{"503 with a Retry-After of a day", []answer{asking(503, "86400"), good}, []wait{{5 * 60_000 * ms, 5*60_000*ms + 500*ms}}, 200},
+		{"503 with a date", []answer{asking(503, "Sat, 01 Jan 2000 00:00:20 GMT"), good}, []wait{{20_000 * ms, 20_500 * ms}}, 200}, // synctest begins in 2000
+		{"503 with a date in the past", []answer{asking(503, "Fri, 31 Dec 1999 00:00:20 GMT"), good}, []wait{first}, 200},
+		{"a 429 with both", []answer{reply(429, "", "Retry-After: 20", "X-RateLimit-Reset: 3"), good}, []wait{{20_000 * ms, 20_500 * ms}}, 200},
 		{"an answer of another kind once", []answer{reply(200, "<html>"), good}, []wait{first}, 200},
-		{"an answer that is too large", []answer{reply(200, `{"data":"`+strings.Repeat("a", 1<<20)+`"}`)}, []wait{first, second, third}, 200},
-		{"hanging once", []answer{hang, good}, []wait{plus(cut, first)}, 200},
-		{"hanging in the body once", []answer{hangInBody, good}, []wait{plus(cut, first)}, 200},
-		{"hanging for ever", []answer{hang}, []wait{plus(cut, first), plus(cut, second), plus(cut, third)}, 0},
-		{"slow, but in time", []answer{after(9900*ms, good)}, nil, 200},
-		{"500, then final", []answer{reply(500, ""), reply(404, ""), good}, []wait{first}, 404},
-		{"300", []answer{reply(300, ""), good}, nil, 300},
+		{"a success that reports errors once", []answer{reply(200, `{"errors":["busy"]}`), good}, []wait{first}, 200},
+		{"a page with a 404 once", []answer{reply(404, "<html>"), good}, []wait{first}, 200},
+		{"a page with a 400 for ever", []answer{reply(400, "<html>")}, []wait{first, second, third}, 400},
+		{"an empty 403 once", []answer{reply(403, ""), good}, []wait{first}, 200},
+		{"500, then final", []answer{reply(500, ""), says(404), good}, []wait{first}, 404},
+		{"300", []answer{says(300), good}, nil, 300},
 		{"302", []answer{reply(302, "", "Location: /there"), good}, nil, 302},
-		{"400", []answer{reply(400, ""), good}, nil, 400},
-		{"401", []answer{reply(401, ""), good}, nil, 401},
-		{"403", []answer{reply(403, ""), good}, nil, 403},
-		{"404", []answer{reply(404, ""), good}, nil, 404},
-		{"405", []answer{reply(405, ""), good}, nil, 405},
-		{"409", []answer{reply(409, ""), good}, nil, 409},
-		{"422", []answer{reply(422, ""), good}, nil, 422},
-		{"501", []answer{reply(501, ""), good}, nil, 501},
+		{"400", []answer{says(400), good}, nil, 400},
+		{"401", []answer{says(401), good}, nil, 401},
+		{"403", []answer{says(403), good}, nil, 403},
+		{"404", []answer{says(404), good}, nil, 404},
+		{"405", []answer{says(405), good}, nil, 405},
+		{"409", []answer{says(409), good}, nil, 409},
+		{"422", []answer{says(422), good}, nil, 422},
+		{"501", []answer{says(501), good}, nil, 501},
 	}
 	for _, c := range cases {
 		virtually(t, c.name, func(t *testing.T) {
 			client, line := client(c.answers...)
-			err := update(t.Context(), client)
-			fails := c.status != 200 || c.name == "an answer that is too large"
-			if fails != (err != nil) || fails && failure(t, err).Status != c.status {
+			err := updateAzure(t.Context(), client)
+			if fails := c.status != 200; fails != (err != nil) || fails && failure(t, err).Status != c.status {
 				t.Errorf("got %v, want status %d", err, c.status)
 			}
 			if line.tries() != len(c.waits)+1 {
@@ -117,6 +131,23 @@ func TestRetry(t *testing.T) {
 				if sent.body != line.sent[0].body || !strings.Contains(sent.body, apiToken) {
 					t.Errorf("try %d: got body %q, want the first's: %q", i+1, sent.body, line.sent[0].body)
 				}
+			}
+		})
+	}
+}
+
+// TestAnswersTooLargeAreNotFetchedAgain has each call get more than it reads.
+func TestAnswersTooLargeAreNotFetchedAgain(t *testing.T) {
+	for _, call := range calls {
+		virtually(t, call.name, func(t *testing.T) {
+			size := 1<<20 + 1
+			if call.name == "ListIntegrationConfigs" {
+				size = 64<<20 + 1
+			}
+			client, line := client(reply(200, strings.Repeat(" ", size)+call.good))
+			failed := failure(t, call.do(t.Context(), client))
+			if failed.Retryable || line.tries() != 1 || !strings.Contains(failed.Error(), "larger than") {
+				t.Errorf("got %v, retryable %t, after %d tries, want it to be final after one", failed, failed.Retryable, line.tries())
 			}
 		})
 	}
@@ -139,6 +170,7 @@ func TestRetryIsNotAllAtOnce(t *testing.T) {
 	})
 }
 
+// TestRetryWithinTheDeadline gives slow calls a third more time, since they leave a quarter of it.
 func TestRetryWithinTheDeadline(t *testing.T) {
 	cases := []struct {
 		name     string
@@ -148,39 +180,202 @@ func TestRetryWithinTheDeadline(t *testing.T) {
 		took     time.Duration // at most; and 0 is exactly 0
 		status   int
 		after    time.Duration // at least
+		doubtful bool          // whether a PATCH may have been taken, and so is not to be sent again
 	}{
-		{"a reset just before it", 3600 * time.Millisecond, []answer{limited("3"), reply(404, "")}, 2, 3500 * time.Millisecond, 404, 0},
-		{"a reset at it", 3 * time.Second, []answer{limited("3")}, 1, 0, 429, 3 * time.Second},
-		{"a reset beyond it", 2 * time.Second, []answer{limited("3")}, 1, 0, 429, 3 * time.Second},
-		{"a reset far beyond it", time.Minute, []answer{limited("1e300")}, 1, 0, 429, 24 * time.Hour},
-		{"a reset beyond all numbers", time.Minute, []answer{limited("Inf")}, 1, 0, 429, 24 * time.Hour},
-		{"a wait beyond it", 500 * time.Millisecond, []answer{reply(503, "")}, 1, 0, 503, 500 * time.Millisecond},
-		{"a lost connection", 500 * time.Millisecond, []answer{lost(syscall.ECONNRESET)}, 1, 0, 0, 500 * time.Millisecond},
-		{"the second wait beyond it", 1500 * time.Millisecond, []answer{reply(503, "")}, 2, time.Second, 503, time.Second},
-		{"a hanging attempt beyond it", 4 * time.Second, []answer{hang}, 1, 4 * time.Second, 0, 0},
-		{"an answer that hangs beyond it", 4 * time.Second, []answer{hangInBody}, 1, 4 * time.Second, 200, 0},
+		{"a reset just before it", 3600 * time.Millisecond, []answer{limited("3"), says(409)}, 2, 3500 * time.Millisecond, 409, 0, false},
+		{"a reset at it", 3 * time.Second, []answer{limited("3")}, 1, 0, 429, 3 * time.Second, false},
+		{"a reset beyond it", 2 * time.Second, []answer{limited("3")}, 1, 0, 429, 3 * time.Second, false},
+		{"a reset far beyond it", time.Minute, []answer{limited("1e300")}, 1, 0, 429, 5 * time.Minute, false},
+		{"a reset beyond all numbers", time.Minute, []answer{limited("Inf")}, 1, 0, 429, 5 * time.Minute, false},
+		{"a Retry-After beyond it", 2 * time.Second, []answer{asking(503, "3")}, 1, 0, 503, 3 * time.Second, false},
+		{"a wait beyond it", 500 * time.Millisecond, []answer{reply(503, "")}, 1, 0, 503, 500 * time.Millisecond, false},
+		{"a lost connection", 500 * time.Millisecond, []answer{lost(syscall.ECONNRESET)}, 1, 0, 0, 500 * time.Millisecond, true},
+		{"the second wait beyond it", 1500 * time.Millisecond, []answer{reply(503, "")}, 2, time.Second, 503, time.Second, false},
+		{"a hanging attempt beyond it", 4 * time.Second, []answer{hang}, 1, 4 * time.Second, 0, 0, true},
+		{"an answer that hangs beyond it", 4 * time.Second, []answer{hangInBody}, 1, 4 * time.Second, 200, 0, true},
 	}
 	for _, c := range cases {
 		for _, call := range calls {
 			virtually(t, c.name+"/"+call.name, func(t *testing.T) {
+				deadline, after := c.deadline, c.after
+				if isSlow(call.name) {
+					deadline = deadline * 4 / 3
+				}
+				uncertain := c.doubtful && call.name == "UpdateIntegrationConfig"
+				if uncertain {
+					after = 0
+				}
 				client, line := client(c.answers...)
-				ctx, cancel := context.WithTimeout(t.Context(), c.deadline)
-				defer cancel()
 				started := time.Now()
-				failed := failure(t, call.do(ctx, client))
+				failed := failure(t, within(t, client, deadline, call.do))
 				took := time.Since(started)
 				if took > c.took || line.tries() != c.tries {
 					t.Errorf("took %s and %d tries, want at most %s, and %d", took, line.tries(), c.took, c.tries)
 				}
-				if failed.Status != c.status || failed.Retryable != (c.status != 404) {
-					t.Errorf("got status %d, retryable %t, want %d, %t", failed.Status, failed.Retryable, c.status, c.status != 404)
+				if failed.Status != c.status || failed.Retryable != (c.status != 409) || failed.Uncertain != uncertain {
+					t.Errorf("got %+v, want status %d, retryable %t, uncertain %t", failed, c.status, c.status != 409, uncertain)
 				}
-				if failed.RetryAfter < c.after || c.after == 0 && failed.RetryAfter != 0 {
-					t.Errorf("got RetryAfter %s, want %s or more, or 0 for 0", failed.RetryAfter, c.after)
+				if failed.RetryAfter < after || after == 0 && failed.RetryAfter != 0 {
+					t.Errorf("got RetryAfter %s, want %s or more, or 0 for 0", failed.RetryAfter, after)
 				}
 			})
 		}
 	}
+}
+
+// isSlow reports whether a method has Datadog try or store a credential.
+func isSlow(call string) bool {
+	switch call {
+	case "ValidateCredential", "ValidateStored", "UpdateIntegrationConfig", "UpdateAzureIntegration":
+		return true
+	}
+	return false
+}
+
+// TestSlowAnswersAreWaitedFor has Datadog take its time for two calls of one invocation, one after the other.
+func TestSlowAnswersAreWaitedFor(t *testing.T) {
+	for _, pause := range []time.Duration{12 * time.Second, 25 * time.Second} {
+		for _, second := range calls {
+			if !isSlow(second.name) {
+				continue
+			}
+			virtually(t, pause.String()+"/"+second.name, func(t *testing.T) {
+				ctx, cancel := context.WithTimeout(t.Context(), 59*time.Second)
+				defer cancel()
+				client, line := client(after(pause, reply(200, "")), after(pause, reply(200, second.good)))
+				if err := validate(ctx, client); err != nil {
+					t.Errorf("validate: %v", err)
+				}
+				if err := second.do(ctx, client); err != nil || line.tries() != 2 {
+					t.Errorf("got %v after %d tries, want success after 2", err, line.tries())
+				}
+			})
+		}
+	}
+}
+
+// TestAttemptsThatHang end in time for what the caller does next.
+func TestAttemptsThatHang(t *testing.T) {
+	const s, ever = time.Second, time.Hour
+	for _, call := range calls {
+		attempt, left := map[time.Duration]time.Duration{ever: 10 * s, 59 * s: 10 * s, 4 * s: 4 * s}, map[time.Duration]time.Duration{}
+		if isSlow(call.name) {
+			attempt = map[time.Duration]time.Duration{59 * s: 54 * s, 16 * s: 12 * s, 4 * s: 3 * s}
+			left = map[time.Duration]time.Duration{59 * s: 5 * s, 16 * s: 4 * s, 4 * s: s}
+		}
+		for deadline, want := range attempt {
+			virtually(t, call.name+" within "+deadline.String(), func(t *testing.T) {
+				client, line := client(hang)
+				started := time.Now()
+				err := within(t, client, deadline, call.do)
+				if !errors.Is(err, context.DeadlineExceeded) || !failure(t, err).Retryable {
+					t.Errorf("got %v, want a retryable context.DeadlineExceeded", err)
+				}
+				if line.tries() > 1 {
+					if waited := line.sent[1].at.Sub(started); waited < want || waited > want+s {
+						t.Errorf("tried again after %s, want %s and a little", waited, want)
+					}
+				} else if took := time.Since(started); took != want {
+					t.Errorf("took %s, want %s", took, want)
+				}
+				if took := time.Since(started); took > deadline-left[deadline] {
+					t.Errorf("took %s of %s, want %s to be left", took, deadline, left[deadline])
+				}
+			})
+		}
+		virtually(t, call.name+" without a deadline", func(t *testing.T) {
+			limit := 10 * s
+			if isSlow(call.name) {
+				limit = time.Minute
+			}
+			client, line := client(hang, reply(200, call.good))
+			started := time.Now()
+			err := call.do(t.Context(), client)
+			if call.name == "UpdateIntegrationConfig" {
+				if took := time.Since(started); took != limit || !failure(t, err).Uncertain {
+					t.Errorf("got %v after %s, want it to be uncertain after %s", err, took, limit)
+				}
+			} else if waited := line.sent[1].at.Sub(started); err != nil || waited < limit || waited > limit+s {
+				t.Errorf("got %v, and a second try after %s, want success, and %s", err, waited, limit)
+			}
+		})
+	}
+}
+
+// TestUpdatesAreNotRepeatedInDoubt has Datadog answer a PATCH so that it may or cannot have been taken.
+func TestUpdatesAreNotRepeatedInDoubt(t *testing.T) {
+	dial := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("i/o timeout")}
+	good := reply(200, goodConfig)
+	cases := []struct {
+		name     string
+		answer   answer
+		doubtful bool
+		status   int
+	}{
+		{"no answer in time", hang, true, 0},
+		{"no more of the answer in time", hangInBody, true, 200},
+		{"a lost connection", lost(syscall.ECONNRESET), true, 0},
+		{"a connection that ends", lost(io.EOF), true, 0},
+		{"500", reply(500, ""), true, 500},
+		{"500 in Datadog's words", says(500), true, 500},
+		{"502", reply(502, "<html>"), true, 502},
+		{"504", reply(504, ""), true, 504},
+		{"520", reply(520, ""), true, 520},
+		{"a success without a body", reply(200, ""), true, 200},
+		{"a success that is a page", reply(200, "<html>"), true, 200},
+		{"a success about another config", reply(200, strings.Replace(goodConfig, "1111", "9999", 1)), true, 200},
+		{"a success that reports errors", reply(200, `{"errors":["Internal error"]}`), true, 200},
+		{"429", limited("1"), false, 429},
+		{"503", reply(503, ""), false, 503},
+		{"408", reply(408, ""), false, 408},
+		{"425", says(425), false, 425},
+		{"a page with a 403", reply(403, "<html>"), false, 403},
+		{"a refused connection", lost(syscall.ECONNREFUSED), false, 0},
+		{"no connection in time", lost(dial), false, 0},
+	}
+	for _, c := range cases {
+		virtually(t, c.name, func(t *testing.T) {
+			client, line := client(c.answer, good)
+			err := within(t, client, 59*time.Second, update)
+			if !c.doubtful {
+				if err != nil || line.tries() != 2 {
+					t.Errorf("got %v after %d tries, want success after 2", err, line.tries())
+				}
+				return
+			}
+			failed := failure(t, err)
+			if !failed.Uncertain || !failed.Retryable || failed.Status != c.status || line.tries() != 1 {
+				t.Errorf("got %+v after %d tries, want it to be uncertain after one", failed, line.tries())
+			}
+		})
+	}
+	for _, c := range []struct {
+		name  string
+		first answer
+	}{{"a final answer", says(400)}, {"a redirect", reply(307, "")}, {"not implemented", says(501)}} {
+		virtually(t, c.name, func(t *testing.T) {
+			client, line := client(c.first, good)
+			if failed := failure(t, update(t.Context(), client)); failed.Uncertain || line.tries() != 1 {
+				t.Errorf("got %+v after %d tries, want a certain failure after one", failed, line.tries())
+			}
+		})
+	}
+	virtually(t, "a limit that is used up", func(t *testing.T) {
+		client, line := client(exhausted("siem", "60", goodConfig))
+		_ = update(t.Context(), client)
+		if failed := failure(t, within(t, client, 10*time.Second, update)); failed.Uncertain || line.tries() != 1 {
+			t.Errorf("got %+v after %d tries, want a call that was certainly not made", failed, line.tries()-1)
+		}
+	})
+	virtually(t, "a context that has ended", func(t *testing.T) {
+		client, line := client(good)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		err := update(ctx, client)
+		if failed := failure(t, err); failed.Uncertain || line.tries() != 0 || !errors.Is(err, context.Canceled) {
+			t.Errorf("got %+v after %d tries, want a call that was certainly not made", failed, line.tries())
+		}
+	})
 }
 
 func TestRetryStopsWhenCancelled(t *testing.T) {
@@ -192,7 +387,7 @@ func TestRetryStopsWhenCancelled(t *testing.T) {
 	}{
 		{"before the call", []answer{reply(503, "")}, 0, 1},
 		{"in a wait", []answer{reply(503, "")}, 200 * time.Millisecond, 1},
-		{"in a limit's wait", []answer{limited("3600")}, 30 * time.Minute, 1},
+		{"in a limit's wait", []answer{limited("240")}, 2 * time.Minute, 1},
 		{"in the second wait", []answer{reply(503, "")}, 1001 * time.Millisecond, 2},
 		{"in an attempt", []answer{hang}, 200 * time.Millisecond, 1},
 		{"in an answer", []answer{hangInBody}, 200 * time.Millisecond, 1},

@@ -9,19 +9,20 @@ import (
 
 const redacted = "[secret]"
 
-// Secret holds a value that must not leak: text, or any JSON value. However it
-// is printed, logged or marshalled, alone or inside another value, it shows as
-// "[secret]". Only this package can read it, and it does so in two places:
-// where a request body is written, and where a request is authenticated.
+// Secret holds a value that must not leak: a text, or any JSON value. It shows as
+// "[secret]" however it is printed, logged or marshalled, alone or inside another
+// value. Only this package can read it: to write a request body, to authenticate a
+// request, to compare two secrets, and to mask a text.
 //
-// The value sits behind a pointer because fmt cannot call methods on
-// unexported fields: there it prints what it finds, which is then an address.
+// The value is behind a pointer because fmt cannot call methods on unexported
+// fields. There it prints what it finds, which is then an address.
 type Secret struct{ value *any }
 
-// NewSecret seals a value: a string, or what encoding/json decodes to.
+// NewSecret returns a Secret that holds a value: a string, or what encoding/json
+// decodes to.
 func NewSecret(value any) Secret { return Secret{&value} }
 
-// IsZero reports whether s holds nothing, or an empty text.
+// IsZero reports whether s holds nothing or an empty text.
 func (s Secret) IsZero() bool { return s.open() == nil || s.open() == "" }
 
 // Format redacts s under every verb of fmt.
@@ -36,7 +37,8 @@ func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `
 // MarshalText redacts s in every other text encoding.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// UnmarshalText seals a text, so that a Secret can be read from the environment.
+// UnmarshalText sets s to a text, so that a Secret can be read from the
+// environment.
 func (s *Secret) UnmarshalText(text []byte) error {
 	*s = NewSecret(string(text))
 	return nil
@@ -52,8 +54,8 @@ func (s Secret) open() any {
 	return *s.value
 }
 
-// Secrets is the `secrets` object of an integration config: Datadog's keys,
-// which are public, and their values, which are not.
+// Secrets is the `secrets` object of an integration config. Its keys are public,
+// its values are not.
 type Secrets map[string]Secret
 
 func (s Secrets) open() map[string]any {

@@ -2,6 +2,7 @@ package datadog_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/gob"
 	"encoding/json"
@@ -62,6 +63,7 @@ type (
 		Secret datadog.Secret `json:"s,omitempty" xml:"s,attr"`
 	}
 	embedded struct{ datadog.Secret }
+	masked   struct{ mask *datadog.Mask }
 )
 
 func (f failed) Error() string {
@@ -73,6 +75,8 @@ func containers(s datadog.Secret) map[string]any {
 	pointer := &s
 	secrets := datadog.Secrets{"api_token": s}
 	keys := datadog.Keys{API: s, Application: s, Token: s}
+	mask := new(datadog.Mask)
+	mask.Add(secrets)
 	wrap := "relay: %w" // which vet would not let pass
 	return map[string]any{
 		"bare": s, "pointer": pointer, "pointer to a pointer": &pointer,
@@ -90,6 +94,7 @@ func containers(s datadog.Secret) map[string]any {
 		"Update": datadog.Update{Secrets: secrets}, "pointer to Update": &datadog.Update{Secrets: secrets},
 		"settings by mistake": datadog.Update{Settings: map[string]any{"a": s}},
 		"Keys":                keys, "pointer to Keys": &keys, "slice of Keys": []datadog.Keys{keys},
+		"Mask": mask, "pointer to a Mask": &mask, "Mask in a field": masked{mask}, "context with a Mask": datadog.WithMask(context.Background(), mask),
 		"KeySource": datadog.Fixed(keys), "Client": datadog.Client{Keys: datadog.Fixed(keys)}, "pointer to Client": &datadog.Client{Keys: datadog.Fixed(keys)},
 		"group": slog.Group("g", "s", s, "t", open{s}), "attributes": []slog.Attr{slog.Any("a", s)},
 	}

@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// Sites are Datadog's sites; the API of each is at https://api.{site}.
-// See https://docs.datadoghq.com/getting_started/site/.
+// Sites are Datadog's sites. The API of each is at https://api.{site}.
+// https://docs.datadoghq.com/getting_started/site/.
 var Sites = []string{
 	"datadoghq.com", "us3.datadoghq.com", "us5.datadoghq.com", "ap1.datadoghq.com", "ap2.datadoghq.com",
 	"uk1.datadoghq.com", "datadoghq.eu", "ddog-gov.com", "us2.ddog-gov.com",
 }
 
-// SiteURL is the address of a site's API. A site that is not among Sites is
-// refused: credentials are sent there.
+// SiteURL returns the address of a site's API. It returns an error for a site that
+// is not among Sites, because credentials are sent there.
 func SiteURL(site string) (*url.URL, error) {
 	if !slices.Contains(Sites, site) {
 		return nil, fmt.Errorf("%q is not a Datadog site; use one of %s", site, strings.Join(Sites, ", "))
@@ -25,9 +25,9 @@ func SiteURL(site string) (*url.URL, error) {
 	return &url.URL{Scheme: "https", Host: "api." + site}, nil
 }
 
-// ParseURL reads an address that stands in for a site's API, such as a private
-// link's or a proxy's. It must be https, or http to a loopback host, and may
-// have a base path.
+// ParseURL parses an address that is used instead of a site's API, such as a
+// private link or a proxy. The address must be https, or http to a loopback host,
+// and can have a base path.
 func ParseURL(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
 	switch {

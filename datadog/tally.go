@@ -6,30 +6,29 @@ import (
 	"time"
 )
 
-// Tally counts what calls had to wait for. Its zero value is ready, and many
-// goroutines may add to it and read it.
+// Tally counts what calls waited for. The zero Tally is ready to use. A Tally is
+// safe for concurrent use.
 type Tally struct {
 	retries       atomic.Int64
 	rateLimitWait atomic.Int64 // in nanoseconds
 }
 
-// Retries is how many attempts were made after the first of their call, those
-// with other keys included.
+// Retries returns how many attempts followed the first of their call, including
+// those with other keys.
 func (t *Tally) Retries() int { return int(t.retries.Load()) }
 
-// RateLimitWait is how long calls have waited for a rate limit: before they were
-// sent, and after a 429. What calls waited side by side adds up.
+// RateLimitWait returns how long calls waited for a rate limit: before they were
+// sent, and after a 429. Concurrent waits are summed.
 func (t *Tally) RateLimitWait() time.Duration { return time.Duration(t.rateLimitWait.Load()) }
 
 type tallyKey struct{}
 
-// WithTally has the calls that are made with the context add to a tally,
-// whatever comes of them.
+// WithTally returns a context whose calls count in t, also if they fail.
 func WithTally(ctx context.Context, t *Tally) context.Context {
 	return context.WithValue(ctx, tallyKey{}, t)
 }
 
-// tallyOf gives the context's tally, or one that nobody reads.
+// tallyOf returns the context's tally, or a new one.
 func tallyOf(ctx context.Context) *Tally {
 	if t, ok := ctx.Value(tallyKey{}).(*Tally); ok {
 		return t
@@ -37,7 +36,7 @@ func tallyOf(ctx context.Context) *Tally {
 	return &Tally{}
 }
 
-// sleepForLimit is a sleep for the sake of a rate limit, which is tallied.
+// sleepForLimit is a sleep that counts as a wait for a rate limit.
 func sleepForLimit(ctx context.Context, pause time.Duration) bool {
 	defer func(started time.Time) {
 		tallyOf(ctx).rateLimitWait.Add(int64(time.Since(started)))

@@ -22,7 +22,7 @@ func TestTally(t *testing.T) {
 		least, most time.Duration // of the wait for a rate limit
 	}{
 		{"good at once", []answer{good}, ever, 0, 0, 0},
-		{"final at once", []answer{reply(404, "")}, ever, 0, 0, 0},
+		{"final at once", []answer{says(409)}, ever, 0, 0, 0},
 		{"500 twice", []answer{reply(500, ""), reply(500, ""), good}, ever, 2, 0, 0},
 		{"500 for ever", []answer{reply(500, "")}, ever, 3, 0, 0},
 		{"429", []answer{limited("3"), good}, ever, 1, 3 * s, 3500 * time.Millisecond},

@@ -7,9 +7,9 @@ import (
 	"sync"
 )
 
-// Warm has the keys and a connection at hand before the first call needs them,
-// side by side. What goes wrong the first call will meet, and tell: nothing of
-// it is told here.
+// Warm fetches the keys and opens a connection, side by side, so that the first
+// call finds both. It does not report errors: the first call meets and reports
+// them.
 func (c *Client) Warm(ctx context.Context) {
 	var both sync.WaitGroup
 	both.Go(func() { _, _ = c.Keys(ctx, nil) })
@@ -17,26 +17,22 @@ func (c *Client) Warm(ctx context.Context) {
 	both.Wait()
 }
 
-// connect asks for nothing and carries no keys: only the connection is wanted,
-// which stays open for the calls to come. Any answer will do. Without TLS, which
-// is on this machine, there is nothing to be gained.
+// connect sends a request without keys, only for the connection, which stays open
+// for the calls that follow. Any answer will do. An address without TLS is on this
+// machine, where a connection takes no time.
 func (c *Client) connect(ctx context.Context) {
 	if c.URL.Scheme != "https" {
 		return
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodHead, c.URL.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, c.URL.String(), nil)
 	if err != nil {
 		return
 	}
-	request.Header.Set("User-Agent", userAgent)
-	transport := c.Transport
-	if transport == nil {
-		transport = http.DefaultTransport
-	}
-	answer, err := transport.RoundTrip(request)
+	req.Header.Set("User-Agent", userAgent)
+	resp, err := c.transport().RoundTrip(req)
 	if err != nil {
 		return
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(answer.Body, maxErrorAnswer))
-	_ = answer.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer))
+	_ = resp.Body.Close()
 }

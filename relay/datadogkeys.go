@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jmespath-community/go-jmespath/pkg/api"
 	"golang.org/x/sync/errgroup"
@@ -26,9 +27,9 @@ var keyFields = []Field{
 // ARNs, which together hold what is needed. They are kept, and read again when
 // Datadog refuses them. A site, if it is not empty, is the one they shall be for.
 func (s Sources) DatadogKeys(ids []string, site string) datadog.KeySource {
-	return keep(func(ctx context.Context) (lasting, error) {
+	return datadog.Cached(func(ctx context.Context) (*datadog.Keys, time.Time, error) {
 		keys, err := s.readKeys(ctx, ids, site)
-		return lasting{keys: keys}, err
+		return keys, time.Time{}, err
 	})
 }
 

@@ -33,17 +33,17 @@ type Federation struct {
 
 // Keys gives a token, and another one before it ends or when it is refused.
 func (f Federation) Keys() datadog.KeySource {
-	return keep(func(ctx context.Context) (lasting, error) {
+	return datadog.Cached(func(ctx context.Context) (*datadog.Keys, time.Time, error) {
 		proof, err := f.proof(ctx, time.Now())
 		if err != nil {
-			return lasting{}, err
+			return nil, time.Time{}, err
 		}
-		keys, ends, err := f.Datadog.ExchangeProof(ctx, proof)
+		keys, expiresAt, err := f.Datadog.ExchangeProof(ctx, proof)
 		if datadog.IsProofRejected(err) {
 			err = fmt.Errorf("DD_ORG_UUID: the organization %s does not take the function's AWS role: "+
 				"check the UUID, and the persona mapping of the role to a service account: %w", f.OrgUUID, err)
 		}
-		return lasting{keys: keys, ends: ends}, err
+		return keys, expiresAt, err
 	})
 }
 

@@ -19,13 +19,14 @@ var azureProperties = []property{
 }
 
 // PutAzureIntegration adds an app registration, or replaces the client secret of the one with this tenant and client.
+// Without any, the Azure integration is not installed, and says so.
 func (s *Simulator) PutAzureIntegration(tenant, client, secret string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.azure[app{tenant, client}] = secret
 }
 
-// AzureSecret returns the client secret that is stored for an app registration; false when there is no such one.
+// AzureSecret returns the client secret that is stored for an app registration, or false if there is no such one.
 func (s *Simulator) AzureSecret(tenant, client string) (string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -33,8 +34,8 @@ func (s *Simulator) AzureSecret(tenant, client string) (string, bool) {
 	return secret, ok
 }
 
-// updateAzure changes the client secret of an app registration that is there, and creates none. Like Datadog it does not
-// try what it stores; the state of the configs tells, and their modified_at does not move.
+// updateAzure changes the client secret of an app registration, and creates none. Like Datadog it does not try what it
+// stores. The state of the configs shows whether it is valid. Their modified_at does not move.
 func (s *Simulator) updateAzure(c call) Answer {
 	change, err := document(c)
 	if err == nil {
@@ -42,6 +43,9 @@ func (s *Simulator) updateAzure(c call) Answer {
 	}
 	if err != nil {
 		return refuse(http.StatusBadRequest, err.Error())
+	}
+	if !s.hasApps() {
+		return refuse(http.StatusBadRequest, "Azure Integration not yet installed")
 	}
 	named := app{change["tenant_name"].(string), change["client_id"].(string)}
 	if _, ok := s.AzureSecret(named.tenant, named.client); !ok {
@@ -54,7 +58,13 @@ func (s *Simulator) updateAzure(c call) Answer {
 	return succeed(struct{}{})
 }
 
-// reviewAzure gives every config that reads with the app registrations the state that these deserve.
+func (s *Simulator) hasApps() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.azure) > 0
+}
+
+// reviewAzure sets the state of every config that reads with the app registrations.
 func (s *Simulator) reviewAzure() {
 	for _, id := range s.configsOf(entraID) {
 		config, _ := s.Config(id)
@@ -64,7 +74,7 @@ func (s *Simulator) reviewAzure() {
 		}
 		s.mu.Lock()
 		if stored, ok := s.configs[id]; ok {
-			stored.State, stored.initializing = state, s.initializing
+			s.setState(stored, state)
 		}
 		s.mu.Unlock()
 	}
@@ -82,8 +92,8 @@ func (s *Simulator) configsOf(integrationType string) []string {
 	return ids
 }
 
-// judgeStored asks the rule about what a config reads with: its own secrets or, of type ENTRA_ID, every app registration
-// there is.
+// judgeStored asks the rule about the credential that a config reads with: its own secrets or, for ENTRA_ID, every app
+// registration.
 func (s *Simulator) judgeStored(c Config) error {
 	s.mu.Lock()
 	apps := maps.Clone(s.azure)

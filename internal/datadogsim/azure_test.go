@@ -54,6 +54,11 @@ func TestAzure(t *testing.T) {
 	}
 }
 
+func TestAzureThatIsNotInstalled(t *testing.T) {
+	w := do(newSimulator(), "PUT", azure, `{"tenant_name":"t","client_id":"c","client_secret":"new"}`)
+	wantAnswer(t, w, 400, `{"errors":["Azure Integration not yet installed"]}`)
+}
+
 func TestEntraIDIsJudgedByTheAzureIntegration(t *testing.T) {
 	const validate = base + "/entra-1/validate"
 	sim := newSimulator(entra(), okta())

@@ -38,6 +38,7 @@ func (s *Simulator) Config(id string) (Config, bool) {
 	if !ok {
 		return Config{}, false
 	}
+	s.moveByItself(config)
 	c := config.clone()
 	c.State = config.state()
 	return c, true
@@ -50,23 +51,31 @@ func (s *Simulator) RemoveConfig(id string) {
 	delete(s.configs, id)
 }
 
-// Accept sets the rule that says whether a set of secrets is valid, for validation and for the state after a PATCH.
-// The text of its error becomes Datadog's message. Without a rule everything is valid.
+// Accept sets the rule that decides whether secrets are valid, for validation and for the state after a PATCH. The text
+// of its error becomes Datadog's message. Without a rule all secrets are valid.
 func (s *Simulator) Accept(rule func(integrationType, domain string, secrets map[string]any) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rule = rule
 }
 
-// Initializing makes a PATCH that carries secrets answer state initializing, and so do the next n reads of its config:
-// each Get of it, each List that shows it.
+// Initializing makes a PATCH that carries secrets, and the next n reads of its config, show state initializing. A read is
+// a Get of it, or a List that shows it.
 func (s *Simulator) Initializing(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.initializing = n
 }
 
-// judge asks the rule outside the lock, so that a rule may itself look at the Simulator.
+// InitializingFor makes a PATCH that carries secrets, and every answer about its config for so long, show state
+// initializing.
+func (s *Simulator) InitializingFor(duration time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.initializingFor = duration
+}
+
+// judge asks the rule outside the lock, so that a rule can look at the Simulator.
 func (s *Simulator) judge(integrationType, domain string, secrets map[string]any) error {
 	s.mu.Lock()
 	rule := s.rule
@@ -87,7 +96,7 @@ func (s *Simulator) list(c call) Answer {
 	found := []resource{}
 	for _, id := range slices.Sorted(maps.Keys(s.configs)) {
 		if config := s.configs[id]; !filtered || config.Type == wanted[0] {
-			found = append(found, config.read())
+			found = append(found, s.read(config, c.op))
 		}
 	}
 	return succeed(map[string][]resource{"data": found})
@@ -100,7 +109,7 @@ func (s *Simulator) get(c call) Answer {
 	if !ok {
 		return notFound()
 	}
-	return succeed(map[string]resource{"data": config.read()})
+	return succeed(map[string]resource{"data": s.read(config, c.op)})
 }
 
 func (s *Simulator) patch(c call) Answer {
@@ -128,14 +137,14 @@ func (s *Simulator) patch(c call) Answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	config, ok := s.configs[c.id]
-	if !ok { // removed while the rule was asked
+	if !ok { // it was removed while the rule was asked
 		return notFound()
 	}
 	config.apply(change)
 	if state != "" {
-		config.State, config.initializing = state, s.initializing
+		s.setState(config, state)
 	}
-	return succeed(map[string]resource{"data": config.resource()})
+	return succeed(map[string]resource{"data": s.show(config, c.op)})
 }
 
 func (s *Simulator) validate(c call) Answer {
@@ -145,7 +154,7 @@ func (s *Simulator) validate(c call) Answer {
 	}
 	integrationType, domain := candidate["integration_type"].(string), candidate["domain"].(string)
 	secrets, given := candidate["secrets"].(map[string]any)
-	if !given { // which only ENTRA_ID may do without
+	if !given { // which is allowed for ENTRA_ID alone
 		return verdict(s.judgeStored(Config{Type: integrationType, Domain: domain}))
 	}
 	return verdict(s.judge(integrationType, domain, secrets))
@@ -156,7 +165,13 @@ func (s *Simulator) validateStored(c call) Answer {
 	if !ok {
 		return notFound()
 	}
-	return verdict(s.judgeStored(config))
+	err := s.judgeStored(config)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if stored, ok := s.configs[c.id]; ok && s.dates.withValidation {
+		stored.move(time.Now())
+	}
+	return verdict(err)
 }
 
 func verdict(err error) Answer {

@@ -1,5 +1,6 @@
-// Package datadogsim simulates Datadog's entity context sync API in memory, and what of the Azure integration it rests
-// on: it takes what the API's public description takes, refuses what that description refuses, and no answer of its own ever holds a stored secret.
+// Package datadogsim simulates Datadog's entity context sync API in memory, and the part of the Azure integration that it
+// uses. It accepts what the API's public description accepts and refuses what that refuses. None of its own answers holds
+// a stored secret.
 package datadogsim
 
 import (
@@ -22,23 +23,25 @@ const (
 	maxBody = 1 << 20 // sixteen times the largest value that Secrets Manager holds
 )
 
-// Simulator is Datadog as one http.Handler. It is safe for concurrent use and may be changed while it serves.
+// Simulator is Datadog as one http.Handler. It is safe for concurrent use and can be changed while it serves.
 type Simulator struct {
-	mu             sync.Mutex
-	apiKey, appKey string
-	token          string
-	configs        map[string]*stored
-	azure          map[app]string // client secrets
-	rule           func(integrationType, domain string, secrets map[string]any) error
-	initializing   int
-	scripts        map[Operation]script
-	hooks          map[Operation][]func()
-	requests       []Request
-	trusted        trust
-	issued         map[string]time.Time // when the tokens end that proofs were exchanged for
-	tokensMade     int
-	tokenPrefix    string
-	tokenLife      time.Duration
+	mu              sync.Mutex
+	apiKey, appKey  string
+	token           string
+	configs         map[string]*stored
+	azure           map[app]string // client secrets
+	rule            func(integrationType, domain string, secrets map[string]any) error
+	initializing    int // reads
+	initializingFor time.Duration
+	dates           dates
+	scripts         map[Operation]script
+	hooks           map[Operation][]func()
+	requests        []Request
+	trusted         trust
+	issued          map[string]time.Time // tokens that proofs were exchanged for, and when they expire
+	tokensMade      int
+	tokenPrefix     string
+	tokenLife       time.Duration
 }
 
 // New returns a Simulator without configs that accepts no keys until SetKeys or SetToken is called.
@@ -67,7 +70,7 @@ func (s *Simulator) SetToken(token string) {
 	s.token = token
 }
 
-// ServeHTTP answers one request: as scripted if its operation is, else as Datadog would.
+// ServeHTTP answers one request.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := readBody(w, r)
 	c, refusal := route(r)
@@ -77,14 +80,14 @@ func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var answer Answer
 	switch {
 	case err != nil:
-		// A body that breaks off for another reason comes from a client that left and reads no answer.
+		// A body that breaks off for another reason is from a client that has left and reads no answer.
 		answer = refuse(http.StatusRequestEntityTooLarge, "Request body too large")
 	case refusal.Status != 0:
 		answer = refusal
 	default:
 		answer = s.answer(c)
 	}
-	// Noted before it is sent, so that whoever has the answer also finds it in Requests.
+	// Recorded before it is sent, so that a client that has the answer also finds it in Requests.
 	s.answered(received, answer.Status)
 	answer.send(w)
 }
@@ -104,7 +107,7 @@ type call struct {
 	id      string
 }
 
-// route finds the operation a request asks for, or the answer to one that asks for none.
+// route returns the operation that a request asks for, or the answer to a request that asks for none.
 func route(r *http.Request) (call, Answer) {
 	operations, id := operationsAt(r.URL.EscapedPath())
 	if operations == nil {
@@ -126,8 +129,8 @@ func route(r *http.Request) (call, Answer) {
 	return call{op: op, id: id}, Answer{}
 }
 
-// operationsAt lists the operations of a path by method. The path is split while still escaped, because an id may
-// itself contain a slash.
+// operationsAt returns the operations of a path by method. It splits the path while that is escaped, because an id can
+// contain a slash.
 func operationsAt(path string) (operations map[string]Operation, id string) {
 	rest, below := strings.CutPrefix(path, configsPath+"/")
 	id, stored := strings.CutSuffix(rest, "/validate")
@@ -152,17 +155,15 @@ func operationsAt(path string) (operations map[string]Operation, id string) {
 	return map[string]Operation{http.MethodGet: Get, http.MethodPatch: Patch}, id
 }
 
-func (s *Simulator) answer(c call) Answer {
-	if answer, ok := s.scripted(c); ok {
-		return answer
-	}
+// serve answers a call as Datadog would.
+func (s *Simulator) serve(c call) Answer {
 	if c.op == DelegatedToken { // which is how to authenticate
 		return s.delegate(c)
 	}
 	if status := s.authenticate(c.request.Header); status != http.StatusOK {
 		return refuse(status, http.StatusText(status))
 	}
-	answer := s.serve(c)
+	answer := s.operate(c)
 	s.runHooks(c.op)
 	return answer
 }
@@ -184,7 +185,7 @@ func (s *Simulator) authenticate(h http.Header) int {
 	return http.StatusOK
 }
 
-func (s *Simulator) serve(c call) Answer {
+func (s *Simulator) operate(c call) Answer {
 	switch c.op {
 	case List:
 		return s.list(c)

@@ -5,14 +5,14 @@ import (
 	"slices"
 )
 
-// Request is one request received, for tests to assert on.
+// Request is one request received, for tests to look at.
 type Request struct {
 	Operation Operation // "" for one that names no operation
 	Method    string
 	Path      string // as escaped on the wire, without the query
 	Header    http.Header
 	Body      string
-	Status    int // what was answered; 0 while nothing is, and for a dropped connection
+	Status    int // of the answer; 0 before it is sent, and for a dropped connection
 }
 
 // Requests returns copies of all requests received, in the order of their arrival.
@@ -26,7 +26,7 @@ func (s *Simulator) Requests() []Request {
 	return requests
 }
 
-// receive notes a request and returns its place among Requests.
+// receive records a request and returns its index in Requests.
 func (s *Simulator) receive(c call) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

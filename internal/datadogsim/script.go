@@ -1,8 +1,10 @@
 package datadogsim
 
 import (
+	"cmp"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -29,10 +31,14 @@ type Answer struct {
 	Status      int // 0 means 200
 	Header      http.Header
 	Body        string
-	ContentType string        // "" means application/json
-	Drop        bool          // close the connection without an answer; in process: panic(http.ErrAbortHandler)
-	Delay       time.Duration // before the answer; a client that leaves gets none
-	EchoRequest bool          // follow Body with the request's own body, as a server that echoes its input would
+	ContentType string // "" means application/json
+	Drop        bool   // close the connection without an answer; in process: panic(http.ErrAbortHandler)
+	// Delay is how long the answer takes, by the clock that the test runs on. A client that leaves gets none.
+	Delay       time.Duration
+	EchoRequest bool // follow Body with the request's own body, as a server that echoes its input would
+	// Act has the call served first, as without a script: also a call that then gets no answer, or another one. Unless
+	// Status, Body, Drop or EchoRequest say otherwise, the call's own answer follows, with Header added.
+	Act bool
 }
 
 // script is what is scripted for one operation: some answers in order, then one for ever.
@@ -41,8 +47,8 @@ type script struct {
 	then Answer
 }
 
-// Script makes the next calls of op get these answers, in order, before normal service resumes. It replaces what was
-// scripted for op before. A scripted answer asks for no authentication and changes nothing that is stored.
+// Script makes the next calls of op get these answers, in order, before normal service resumes. It replaces the script
+// that op had before. An answer without Act asks for no authentication and changes nothing that is stored.
 func (s *Simulator) Script(op Operation, answers ...Answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -57,31 +63,44 @@ func (s *Simulator) ScriptForever(op Operation, answer Answer) {
 	s.scripts[op] = script{then: answer}
 }
 
-// scripted takes the scripted answer to a call, if there is one.
-func (s *Simulator) scripted(c call) (Answer, bool) {
-	answer := s.takeScripted(c.op)
-	if reflect.ValueOf(answer).IsZero() {
-		return Answer{}, false
+// answer answers a call as scripted if its operation is, else as Datadog would.
+func (s *Simulator) answer(c call) Answer {
+	scripted := s.takeScripted(c.op)
+	if reflect.ValueOf(scripted).IsZero() {
+		return s.serve(c)
 	}
-	if answer.Delay > 0 {
+	var own Answer
+	if scripted.Act {
+		own = s.serve(c)
+	}
+	if scripted.Delay > 0 {
 		select {
-		case <-time.After(answer.Delay):
+		case <-time.After(scripted.Delay):
 		case <-c.request.Context().Done():
 			panic(http.ErrAbortHandler)
 		}
 	}
-	if answer.Drop {
+	switch {
+	case scripted.Drop:
 		panic(http.ErrAbortHandler)
+	case scripted.Act && scripted.Status == 0 && scripted.Body == "" && !scripted.EchoRequest:
+		own.Header = withHeader(own.Header, scripted.Header)
+		return own
+	case scripted.EchoRequest:
+		scripted.Body += string(c.body)
 	}
-	if answer.Status == 0 {
-		answer.Status = http.StatusOK
-	}
-	if answer.EchoRequest {
-		answer.Body += string(c.body)
-	}
-	return answer, true
+	scripted.Status = cmp.Or(scripted.Status, http.StatusOK)
+	return scripted
 }
 
+func withHeader(header, more http.Header) http.Header {
+	joined := http.Header{}
+	maps.Copy(joined, header)
+	maps.Copy(joined, more)
+	return joined
+}
+
+// takeScripted takes the next answer that is scripted for an operation. It returns the zero Answer for normal service.
 func (s *Simulator) takeScripted(op Operation) Answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -95,8 +114,8 @@ func (s *Simulator) takeScripted(op Operation) Answer {
 	return answer
 }
 
-// After runs hook once: when the next authenticated call of op that is not scripted has taken effect, and before its
-// answer is sent. The hook may call the Simulator; one that panics with http.ErrAbortHandler loses the answer.
+// After runs hook once: when the next authenticated call of op that is served has taken effect, and before its answer is
+// sent. The hook may call the Simulator. If it panics with http.ErrAbortHandler, the answer is lost.
 func (s *Simulator) After(op Operation, hook func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,6 +1,7 @@
 package datadogsim_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -250,5 +251,72 @@ func TestDelayedAnswer(t *testing.T) {
 		if got := codes(sim, 2); !reflect.DeepEqual(got, []int{503, 200}) || time.Since(started) != time.Minute {
 			t.Errorf("got %v after %s, want 503 and 200 after a minute", got, time.Since(started))
 		}
+	})
+}
+
+// TestAnswersThatAct scripts a PATCH that is taken, whatever its client is answered.
+func TestAnswersThatAct(t *testing.T) {
+	body := envelope(`{"integration_type":"OKTA","name":"new"}`)
+	own := `"name":"new"`
+	tests := map[string]struct {
+		answer       datadogsim.Answer
+		status       int // 0 for a connection that is dropped
+		body, header string
+		took         time.Duration
+	}{
+		"its own answer":             {datadogsim.Answer{Act: true}, 200, own, "", 0},
+		"its own answer, and slow":   {datadogsim.Answer{Act: true, Delay: 25 * time.Second}, 200, own, "", 25 * time.Second},
+		"its own answer, and more":   {datadogsim.Answer{Act: true, Header: http.Header{"X-RateLimit-Reset": {"3"}}}, 200, own, "3", 0},
+		"another status":             {datadogsim.Answer{Act: true, Status: 504}, 504, "", "", 0},
+		"another body":               {datadogsim.Answer{Act: true, Body: "<html>"}, 200, "<html>", "", 0},
+		"no answer":                  {datadogsim.Answer{Act: true, Drop: true}, 0, "", "", 0},
+		"no answer, after some time": {datadogsim.Answer{Act: true, Drop: true, Delay: time.Minute}, 0, "", "", time.Minute},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sim := newSimulator(okta())
+				sim.Script(datadogsim.Patch, test.answer)
+				started := time.Now()
+				func() {
+					defer func() {
+						if got := recover(); (got == http.ErrAbortHandler) != (test.status == 0) {
+							t.Errorf("panic: got %v", got)
+						}
+					}()
+					w := do(sim, "PATCH", base+"/okta-1", body)
+					if w.Code != test.status || !strings.Contains(w.Body.String(), test.body) || w.Header().Get("X-RateLimit-Reset") != test.header {
+						t.Errorf("got %d %v %s, want %d %s", w.Code, w.Header(), w.Body, test.status, test.body)
+					}
+				}()
+				if took := time.Since(started); took != test.took {
+					t.Errorf("took %s, want %s", took, test.took)
+				}
+				if config, _ := sim.Config("okta-1"); config.Name != "new" || config.Patches != 1 {
+					t.Errorf("the PATCH was not taken once: %+v", config)
+				}
+			})
+		})
+	}
+	t.Run("not without keys", func(t *testing.T) {
+		sim := newSimulator(okta())
+		sim.SetKeys("other", "other")
+		sim.Script(datadogsim.Patch, datadogsim.Answer{Act: true})
+		wantAnswer(t, do(sim, "PATCH", base+"/okta-1", body), 403, `{"errors":["Forbidden"]}`)
+	})
+	t.Run("a client that leaves", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			sim := newSimulator(okta())
+			sim.Script(datadogsim.Patch, datadogsim.Answer{Act: true, Delay: time.Hour})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			func() {
+				defer func() { _ = recover() }()
+				sim.ServeHTTP(httptest.NewRecorder(), request("PATCH", base+"/okta-1", body).WithContext(ctx))
+			}()
+			if config, _ := sim.Config("okta-1"); config.Name != "new" {
+				t.Errorf("the PATCH was not taken: %+v", config)
+			}
+		})
 	})
 }

@@ -2,17 +2,24 @@ package datadogsim
 
 import "time"
 
-// stored is a config, and how many more reads will find it initializing.
+// stored is a config, when it moved last by the clock, and how long answers show it as initializing.
 type stored struct {
 	Config
-	initializing int
+	movedAt           time.Time
+	initializing      int // reads
+	initializingUntil time.Time
 }
 
 func (c *stored) state() string {
-	if c.initializing > 0 {
+	if c.initializing > 0 || time.Now().Before(c.initializingUntil) {
 		return "initializing"
 	}
 	return c.State
+}
+
+// setState sets the state that follows a change of the credential. The caller holds the lock.
+func (s *Simulator) setState(c *stored, state string) {
+	c.State, c.initializing, c.initializingUntil = state, s.initializing, time.Now().Add(s.initializingFor)
 }
 
 // apply changes the fields that are present in change, which must have been checked.
@@ -23,21 +30,13 @@ func (c *stored) apply(change map[string]any) {
 	set(&c.Secrets, change, "secrets")
 	set(&c.Settings, change, "settings")
 	c.Patches++
-	// Clients tell a change by modified_at, so it moves even when the clock did not.
-	c.ModifiedAt = latest(time.Now().UTC(), c.ModifiedAt.Add(time.Microsecond))
+	c.move(time.Now())
 }
 
 func set[T any](field *T, change map[string]any, name string) {
 	if value, ok := change[name].(T); ok {
 		*field = value
 	}
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
-	}
-	return a
 }
 
 // resource is a config as answers show it. It has no place for secrets.
@@ -56,22 +55,24 @@ type resource struct {
 	} `json:"attributes"`
 }
 
-func (c *stored) resource() resource {
+// show returns a config as the answer of an operation shows it. The caller holds the lock.
+func (s *Simulator) show(c *stored, op Operation) resource {
+	s.moveByItself(c)
 	r := resource{ID: c.ID, Type: "integration_config"}
 	r.Attributes.CreatedAt = c.CreatedAt
 	r.Attributes.Domain = c.Domain
 	r.Attributes.Enabled = c.Enabled
 	r.Attributes.IntegrationType = c.Type
-	r.Attributes.ModifiedAt = c.ModifiedAt
+	r.Attributes.ModifiedAt = s.dates.show(c.ModifiedAt, op)
 	r.Attributes.Name = c.Name
 	r.Attributes.Settings = c.Settings
 	r.Attributes.State = c.state()
 	return r
 }
 
-// read is resource for an operation that counts towards the end of initializing.
-func (c *stored) read() resource {
-	r := c.resource()
+// read is show for an operation that counts as a read of an initializing config.
+func (s *Simulator) read(c *stored, op Operation) resource {
+	r := s.show(c, op)
 	c.initializing = max(0, c.initializing-1)
 	return r
 }
