@@ -16,7 +16,9 @@ func (e *Engine) look(ctx context.Context, w *work) error {
 	config := start(func() { w.config, w.configErr = e.getConfig(ctx, w.ConfigID) })
 	var receiptErr error
 	receipt := start(func() { w.receipt, receiptErr = e.readReceipt(ctx, w.ConfigID) })
-	w.lookAtSource(ctx, e.Sources)
+	if !w.flagOnly {
+		w.lookAtSource(ctx, e.Sources)
+	}
 	config()
 	receipt()
 	if w.config != nil {

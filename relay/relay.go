@@ -64,6 +64,7 @@ func (e *Engine) Relay(ctx context.Context, request Request) (results []Result, 
 		if err := w.isAbout(request.Selector); err != nil {
 			return err
 		}
+		w.flagOnly = request.Enabled == Off
 		w.read = read(w.Source, cmp.Or(w.now.id, request.VersionID))
 		if err := all.complete(ctx, w); err != nil {
 			return err
