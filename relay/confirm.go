@@ -45,8 +45,17 @@ func (e *Engine) awaitAccepted(ctx context.Context, w *work) error {
 	err := e.awaitVerdict(ctx, w)
 	w.result.Outcome = outcomeOf(err)
 	w.took.Outcome = w.result.Outcome
-	if err != nil || w.Enabled != Follow || w.result.Enabled == nil || *w.result.Enabled {
+	if err != nil {
 		return err
+	}
+	return e.followOn(ctx, w)
+}
+
+// followOn turns the config on of a binding that follows its source, once Datadog
+// has accepted the credential.
+func (e *Engine) followOn(ctx context.Context, w *work) error {
+	if w.Enabled != Follow || w.result.Enabled == nil || *w.result.Enabled {
+		return nil
 	}
 	return e.sendFlag(ctx, w, w.Enabled.flag())
 }
@@ -118,7 +127,7 @@ func (w *work) triedStored() {
 }
 
 // askDatadog has Datadog try what it holds, which is the current version, and
-// reports what Datadog says. It changes nothing.
+// reports what Datadog says. It sends no credential.
 func (e *Engine) askDatadog(ctx context.Context, w *work) error {
 	defer timed(ctx, AtConfirm)()
 	err := e.tryStored(ctx, w)
@@ -127,5 +136,8 @@ func (e *Engine) askDatadog(ctx context.Context, w *work) error {
 	if w.said == Updated && w.receipt.Outcome == Updated {
 		w.result.Outcome = Unchanged
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return e.followOn(ctx, w)
 }
