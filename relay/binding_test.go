@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -20,31 +21,25 @@ const ourSecrets = "arn:aws:secretsmanager:" + awssim.Region + ":" + awssim.Acco
 // TestManyBindings relays a source that feeds more configs than a page of
 // bindings holds.
 func TestManyBindings(t *testing.T) {
-	w := bound(t)
-	for i := range 24 {
-		w.bind("secrets/"+oktaSecret, fmt.Sprintf("more-%02d", i), okta)
-	}
-	outcomes := w.relay(SecretNamed(oktaSecret), time.Minute)
-	if len(outcomes) != 25 {
-		t.Errorf("got %d outcomes, want 25", len(outcomes))
-	}
-	for _, o := range outcomes {
-		if o.Outcome != Updated {
-			t.Errorf("got %s, want updated", encoded(t, o))
+	synctest.Test(t, func(t *testing.T) {
+		w := bound(t)
+		for i := range 24 {
+			w.bind("secrets/"+oktaSecret, fmt.Sprintf("more-%02d", i), okta)
 		}
-		if stored, _ := w.datadog.Config(string(o.ConfigID)); stored.Patches != 1 {
-			t.Errorf("%s: got %d PATCHes, want one", o.ConfigID, stored.Patches)
+		w.settle()
+		results := w.relay(SecretNamed(oktaSecret), time.Minute)
+		if len(results) != 25 || len(w.patches()) != 25 {
+			t.Errorf("got %d results and %d PATCHes, want 25 of each", len(results), len(w.patches()))
 		}
-	}
-	pages := 0
-	for _, call := range w.aws.Calls() {
-		if call.Operation == "GetParametersByPath" {
-			pages++
+		for _, r := range results {
+			if r.Outcome != Updated {
+				t.Errorf("got %s, want updated", encoded(t, r))
+			}
 		}
-	}
-	if pages != 3 || w.reads() != 26 {
-		t.Errorf("got %d pages of bindings and %d reads, want 3, and one read for all with one more for each", pages, w.reads())
-	}
+		if pages := w.times("GetParametersByPath"); pages != 3 || w.reads() != 26 {
+			t.Errorf("got %d pages of bindings and %d reads, want 3, and one read for all with one more for each", pages, w.reads())
+		}
+	})
 }
 
 // TestHalfTheBindings are not relayed when the other half cannot be listed: the
@@ -55,9 +50,9 @@ func TestHalfTheBindings(t *testing.T) {
 		w.bind("secrets/"+oktaSecret, fmt.Sprintf("more-%02d", i), okta)
 	}
 	w.line.failing(once("GetParametersByPath", 2, awsFault(500, "InternalServerError")))
-	o := w.relayOne(SecretNamed(oktaSecret), time.Minute)
-	if o.Outcome != Failed || o.Error.Stage != AtBinding || !o.Error.Retryable {
-		t.Errorf("got %s, want a retryable failure at %s", encoded(t, o), AtBinding)
+	r := w.relayOne(SecretNamed(oktaSecret), time.Minute)
+	if r.Outcome != Failed || r.Error.Stage != AtBinding || !r.Error.Retryable {
+		t.Errorf("got %s, want a retryable failure at %s", encoded(t, r), AtBinding)
 	}
 }
 
@@ -145,17 +140,18 @@ func TestNamesThatMeet(t *testing.T) {
 	}
 }
 
-// TestForeignSecret is read by its full ARN and in its own region, for a binding
-// that pins it, and not even read for one that does not: whoever sends an event
-// could name any region there.
+// TestForeignSecret holds that a binding reads a secret of another account or
+// region only if it pins that secret. Without a pin nothing is read at all: the
+// sender of an event could name any region there.
 func TestForeignSecret(t *testing.T) {
 	const foreign = "arn:aws:secretsmanager:eu-west-1:999988887777:secret:prod/okta-GhIjKl"
 	source, _ := SecretAt(foreign)
 	w := newWorld(t)
 	w.aws.Foreign(foreign, `{"api_token":"`+canary+`"}`)
+	w.aws.PutSecret("prod/okta", `{"api_token":"another"}`)
 	w.bind("secrets/prod/okta", "1111", `{"integration_type":"OKTA"}`)
-	if o := w.relayOne(source, time.Minute); o.Outcome != Ignored || w.reads() != 0 {
-		t.Errorf("without a pin: got %s after %d reads, want ignored after none", encoded(t, o), w.reads())
+	if r := w.relayOne(source, time.Minute); r.Outcome != Ignored || len(w.served()) != 1 {
+		t.Errorf("without a pin: got %s after the calls %v, want ignored after a look at the bindings", encoded(t, r), w.served())
 	}
 	w.bind("secrets/prod/okta", "1111", `{"integration_type":"OKTA","secret_arn":"`+foreign+`"}`)
 	w.line.failing(func(this call) fault {
@@ -167,8 +163,57 @@ func TestForeignSecret(t *testing.T) {
 			return serve(), nil
 		}
 	})
-	if o := w.relayOne(source, time.Minute); o.Outcome != Updated || !w.holds("1111", `{"api_token":"`+canary+`"}`) {
-		t.Errorf("with a pin: got %s, want updated", encoded(t, o))
+	if r := w.relayOne(source, time.Minute); r.Outcome != Updated || !w.holds("1111", `{"api_token":"`+canary+`"}`) {
+		t.Errorf("with a pin: got %s, want updated", encoded(t, r))
+	}
+}
+
+// TestReadByName has an event name a secret by its ARN, which was deleted and made
+// again since. A binding without a pin reads whichever secret has the name now.
+func TestReadByName(t *testing.T) {
+	w := bound(t)
+	before, _ := SecretAt(w.aws.SecretARN(oktaSecret))
+	w.removeForGood()
+	w.provide(KindSecret, canary+"-again")
+	if w.aws.SecretARN(oktaSecret) == before.ARN {
+		t.Fatal("the secret has the same ARN again")
+	}
+	if r := w.event(before, ""); r.Outcome != Updated || !w.holds("1111", `{"api_token":"`+canary+`-again"}`) {
+		t.Errorf("got %s, want the credential of the secret that has the name now", encoded(t, r))
+	}
+}
+
+// TestReferenceToASecret is no source: it has no versions and no events.
+func TestReferenceToASecret(t *testing.T) {
+	w := newWorld(t)
+	w.provide(KindSecret, canary)
+	w.bind("parameters/aws/reference/secretsmanager/"+oktaSecret, "1111", okta)
+	r := w.relayOne(ParameterNamed("/aws/reference/secretsmanager/"+oktaSecret), time.Minute)
+	if r.Outcome != Failed || r.Error.Stage != AtBinding || !strings.Contains(r.Error.Message, "bind the secret itself") || w.reads() != 0 {
+		t.Errorf("got %s after %d reads, want failed at %s after none", encoded(t, r), w.reads(), AtBinding)
+	}
+}
+
+// TestConfigByID finds a config's bindings however the letters of its id are
+// written.
+func TestConfigByID(t *testing.T) {
+	for _, receipt := range []bool{false, true} {
+		t.Run(fmt.Sprintf("with a receipt %t", receipt), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				w.provide(KindSecret, canary)
+				w.bind("secrets/"+oktaSecret, "abcd", okta)
+				if receipt {
+					w.settle()
+				}
+				if r := w.asked(Request{Selector: Selector{ConfigID: "ABCD"}}); r.Outcome != Updated {
+					t.Errorf("got %s, want updated", encoded(t, r))
+				}
+				if r := w.asked(Request{Selector: Selector{ConfigID: "another"}}); r.Outcome != Ignored {
+					t.Errorf("another config: got %s, want ignored", encoded(t, r))
+				}
+			})
+		})
 	}
 }
 
@@ -297,34 +342,33 @@ func value(text string) func(*types.Parameter) {
 	return func(p *types.Parameter) { p.Value = &text }
 }
 
-// TestEnabled sends what the binding's policy says, and nothing of its own.
+// TestEnabled sends what the binding's mode says, and nothing of its own.
 func TestEnabled(t *testing.T) {
 	for _, c := range []struct {
-		policy      string
+		mode        EnabledMode
 		before, now bool
 	}{
-		{"keep", true, true},
-		{"keep", false, false},
-		{"on", false, true},
-		{"off", true, false},
-		{"follow", false, true},
+		{Keep, true, true},
+		{Keep, false, false},
+		{On, false, true},
+		{Off, true, false},
+		{Follow, false, true},
 	} {
-		t.Run(fmt.Sprintf("%s from %t", c.policy, c.before), func(t *testing.T) {
-			w := bound(t)
-			w.bind("secrets/"+oktaSecret, "1111", `{"integration_type":"OKTA","enabled":"`+c.policy+`"}`)
-			config, _ := w.datadog.Config("1111")
-			config.Enabled = c.before
-			w.datadog.PutConfig(config)
-			o := w.relayOne(SecretNamed(oktaSecret), time.Minute)
-			stored, _ := w.datadog.Config("1111")
-			if o.Outcome != Updated || stored.Enabled != c.now || o.Enabled == nil || *o.Enabled != c.now {
-				t.Errorf("got %s and enabled %t, want updated and %t", encoded(t, o), stored.Enabled, c.now)
-			}
-			for _, request := range w.datadog.Requests() {
-				if sends := strings.Contains(request.Body, `"enabled"`); sends != (c.policy != "keep" && request.Method == "PATCH") {
-					t.Errorf("%s %s sends enabled: %t", request.Method, request.Path, sends)
+		t.Run(fmt.Sprintf("%s from %t", c.mode, c.before), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := bound(t)
+				w.mode(KindSecret, c.mode, c.before)
+				r := w.relayOne(SecretNamed(oktaSecret), time.Minute)
+				stored, _ := w.datadog.Config("1111")
+				if r.Outcome != Updated || stored.Enabled != c.now || r.Enabled == nil || *r.Enabled != c.now {
+					t.Errorf("got %s and enabled %t, want updated and %t", encoded(t, r), stored.Enabled, c.now)
 				}
-			}
+				for _, request := range w.datadog.Requests() {
+					if sends := strings.Contains(request.Body, `"enabled"`); sends != (c.mode != Keep && request.Method == "PATCH") {
+						t.Errorf("%s %s sends enabled: %t", request.Method, request.Path, sends)
+					}
+				}
+			})
 		})
 	}
 }

@@ -40,7 +40,7 @@ func (e *Engine) confirm(ctx context.Context, w *work) (moved bool, err error) {
 }
 
 // awaitAccepted waits until Datadog accepts what it holds, as long as the context
-// allows.
+// allows. A binding that follows its source then turns the config on.
 func (e *Engine) awaitAccepted(ctx context.Context, w *work) error {
 	err := e.awaitVerdict(ctx, w)
 	w.result.Outcome = outcomeOf(err)
@@ -48,12 +48,12 @@ func (e *Engine) awaitAccepted(ctx context.Context, w *work) error {
 	if err != nil {
 		return err
 	}
-	return e.followUp(ctx, w)
+	return e.followOn(ctx, w)
 }
 
-// followUp turns the config of a binding on that follows its source, once Datadog
+// followOn turns the config on of a binding that follows its source, once Datadog
 // has accepted the credential.
-func (e *Engine) followUp(ctx context.Context, w *work) error {
+func (e *Engine) followOn(ctx context.Context, w *work) error {
 	if w.Enabled != Follow || w.result.Enabled == nil || *w.result.Enabled {
 		return nil
 	}
@@ -127,7 +127,7 @@ func (w *work) triedStored() {
 }
 
 // askDatadog has Datadog try what it holds, which is the current version, and
-// reports what Datadog says.
+// reports what Datadog says. It sends no credential.
 func (e *Engine) askDatadog(ctx context.Context, w *work) error {
 	defer timed(ctx, AtConfirm)()
 	err := e.tryStored(ctx, w)
@@ -136,8 +136,8 @@ func (e *Engine) askDatadog(ctx context.Context, w *work) error {
 	if w.said == Updated && w.receipt.Outcome == Updated {
 		w.result.Outcome = Unchanged
 	}
-	if err == nil {
-		return e.followUp(ctx, w)
+	if err != nil {
+		return err
 	}
-	return err
+	return e.followOn(ctx, w)
 }

@@ -3,6 +3,7 @@ package relay
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,28 +11,21 @@ import (
 	"credential-relay/internal/datadogsim"
 )
 
-// TestConfirm has Datadog in every mood after the PATCH.
+// TestConfirm has Datadog say anything after the PATCH. Pending waits as long as
+// the deadline allows, less the time to write the receipt.
 func TestConfirm(t *testing.T) {
-	notOffered := datadogsim.Answer{Status: http.StatusNotFound}
+	const within, asLongAsMayBe = time.Minute, time.Minute - receiptTime
 	for _, c := range []struct {
 		name      string
 		given     func(w *world)
 		want      Outcome
 		validated bool
 		retryable bool
-		took      time.Duration
+		atLeast   time.Duration
 	}{
 		{
 			name: "valid at once",
 			want: Updated, validated: true,
-		},
-		{
-			name: "valid, as far as Datadog lets us look",
-			given: func(w *world) {
-				w.line.failing(always("get", 1, answer(http.StatusForbidden, "")))
-				w.datadog.ScriptForever(datadogsim.ValidateStored, datadogsim.Answer{Status: http.StatusForbidden})
-			},
-			want: Updated,
 		},
 		{
 			name: "initializing for two looks",
@@ -39,7 +33,7 @@ func TestConfirm(t *testing.T) {
 				w.datadog.Initializing(2)
 				w.datadog.Script(datadogsim.ValidateStored, refused, refused)
 			},
-			want: Updated, validated: true, took: 1500 * time.Millisecond,
+			want: Updated, validated: true, atLeast: 3 * firstPause,
 		},
 		{
 			name: "initializing for ever",
@@ -47,16 +41,7 @@ func TestConfirm(t *testing.T) {
 				w.datadog.Initializing(1000)
 				w.datadog.ScriptForever(datadogsim.ValidateStored, refused)
 			},
-			want: Pending, validated: true, retryable: true, took: 10 * time.Second,
-		},
-		{
-			name: "initializing, and the config cannot be read",
-			given: func(w *world) {
-				w.datadog.Initializing(1000)
-				w.datadog.ScriptForever(datadogsim.ValidateStored, refused)
-				w.line.failing(always("get", 2, answer(http.StatusForbidden, "")))
-			},
-			want: Pending, validated: true, retryable: true, took: 10 * time.Second,
+			want: Pending, validated: true, retryable: true, atLeast: asLongAsMayBe,
 		},
 		{
 			name:  "called invalid",
@@ -69,46 +54,73 @@ func TestConfirm(t *testing.T) {
 				w.datadog.Initializing(1)
 				w.datadog.Script(datadogsim.ValidateStored, refused, refused)
 			},
-			want: Invalid, validated: true, took: 500 * time.Millisecond,
+			want: Invalid, validated: true, atLeast: firstPause,
 		},
 		{
-			name:  "going by the state, which is valid",
+			name:  "by its state, valid",
 			given: func(w *world) { w.datadog.ScriptForever(datadogsim.ValidateStored, notOffered) },
 			want:  Updated,
 		},
 		{
-			name: "going by the state, which becomes valid",
+			name: "by its state, which becomes valid",
 			given: func(w *world) {
 				w.datadog.Initializing(2)
 				w.datadog.ScriptForever(datadogsim.ValidateStored, notOffered)
 			},
-			want: Updated, took: 500*time.Millisecond + time.Second + 2*time.Second,
+			want: Updated, atLeast: 3 * firstPause,
 		},
 		{
-			name: "going by the state, which becomes invalid",
+			name: "by its state, invalid",
 			given: func(w *world) {
-				w.datadog.ScriptForever(datadogsim.Validate, notOffered)
-				w.datadog.ScriptForever(datadogsim.ValidateStored, notOffered)
+				w.withoutValidation()
 				w.refuse(canary)
 			},
-			want: Invalid, took: 500 * time.Millisecond,
+			want: Invalid,
 		},
 		{
-			name: "going by the state, which stays initializing",
+			name: "by its state, which stays initializing",
 			given: func(w *world) {
 				w.datadog.Initializing(1000)
 				w.datadog.ScriptForever(datadogsim.ValidateStored, notOffered)
 			},
-			want: Pending, retryable: true, took: 10 * time.Second,
+			want: Pending, retryable: true, atLeast: asLongAsMayBe,
 		},
 		{
-			name: "going by the state, which cannot be read",
+			name: "by its state, of which Datadog says nothing",
 			given: func(w *world) {
-				w.datadog.Initializing(1000)
 				w.datadog.ScriptForever(datadogsim.ValidateStored, notOffered)
-				w.line.failing(always("get", 2, answer(http.StatusForbidden, "")))
+				w.line.failing(always("get", 2, rewriting(func(body string) string { return strings.Replace(body, `"state":"valid"`, `"other":"valid"`, 1) })))
 			},
-			want: Pending, took: 500 * time.Millisecond,
+			want: Pending, retryable: true, atLeast: asLongAsMayBe,
+		},
+		{
+			name: "by its state, which cannot be read",
+			given: func(w *world) {
+				w.datadog.ScriptForever(datadogsim.ValidateStored, notOffered)
+				w.line.failing(always("get", 2, says(http.StatusForbidden)))
+			},
+			want: Pending,
+		},
+		{
+			name: "not at all: Datadog lets us read nothing",
+			given: func(w *world) {
+				w.line.failing(all(always("get", 1, says(http.StatusForbidden)), always("validate-stored", 1, says(http.StatusForbidden))))
+			},
+			want: Pending,
+		},
+		{
+			name: "nothing: the call fails",
+			given: func(w *world) {
+				w.line.failing(always("validate-stored", 1, says(http.StatusConflict)))
+			},
+			want: Pending, validated: true,
+		},
+		{
+			name: "nothing: a proxy answers",
+			given: func(w *world) {
+				w.line.failing(always("validate-stored", 1, answer(http.StatusBadRequest, "<html>Bad Request</html>", "Content-Type", "text/html")))
+			},
+			want: Pending, validated: true, retryable: true,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -118,45 +130,55 @@ func TestConfirm(t *testing.T) {
 					c.given(w)
 				}
 				started := time.Now()
-				o := w.relayOne(SecretNamed(oktaSecret), time.Minute)
-				if took := time.Since(started); took != c.took {
-					t.Errorf("took %v, want %v", took, c.took)
+				r := w.relayOne(SecretNamed(oktaSecret), within)
+				if took := time.Since(started); took < c.atLeast || took > c.atLeast && c.atLeast == asLongAsMayBe {
+					t.Errorf("took %v, want %v", took, c.atLeast)
 				}
-				if o.Outcome != c.want || o.Validated == nil || *o.Validated != c.validated {
-					t.Errorf("got %s, want %s, validated %t", encoded(t, o), c.want, c.validated)
+				if r.Outcome != c.want || r.Validated == nil || *r.Validated != c.validated {
+					t.Errorf("got %s, want %s, validated %t", encoded(t, r), c.want, c.validated)
 				}
-				if (o.Error == nil) != (c.want == Updated) || o.Error != nil && o.Error.Stage != AtConfirm {
-					t.Errorf("got the error %+v, want one at %s unless updated", o.Error, AtConfirm)
+				if (r.Error == nil) != (c.want == Updated) || r.Error != nil && (r.Error.Stage != AtConfirm || r.Error.Retryable != c.retryable) {
+					t.Errorf("got %s, want an error at %s unless updated, retryable %t", encoded(t, r), AtConfirm, c.retryable)
 				}
-				if o.Error != nil && o.Error.Retryable != c.retryable {
-					t.Errorf("got retryable %t, want %t", o.Error.Retryable, c.retryable)
+				if receipt := w.receipt("1111"); receipt == nil || receipt.Outcome != c.want || receipt.VersionID != r.VersionID {
+					t.Errorf("got the receipt %s, want %s of version %s", encoded(t, receipt), c.want, r.VersionID)
 				}
 			})
 		})
 	}
 }
 
-// TestVersionCannotBeRead has the second look at the source's version fail: no
-// relay is called updated that may be of yesterday.
+// TestStaleState has the PATCH answer with the state from before it. Where
+// validation is not offered, that is no proof.
+func TestStaleState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := bound(t)
+		w.refuse(canary)
+		w.withoutValidation()
+		w.line.failing(always("patch", 1, rewriting(func(body string) string { return strings.Replace(body, `"state":"invalid"`, `"state":"valid"`, 1) })))
+		if r := w.relayOne(SecretNamed(oktaSecret), time.Minute); r.Outcome != Invalid {
+			t.Errorf("got %s, want invalid", encoded(t, r))
+		}
+	})
+}
+
+// TestVersionCannotBeRead has the second look at the source's version fail. No
+// relay is then called updated, because the version may be an old one.
 func TestVersionCannotBeRead(t *testing.T) {
-	for _, c := range []struct {
-		name      string
-		fault     fault
-		retryable bool
-	}{
-		{"access denied", awsFault(http.StatusBadRequest, "AccessDeniedException"), false},
-		{"throttled", awsFault(http.StatusBadRequest, "ThrottlingException"), true},
-		{"deleted meanwhile", awsFault(http.StatusBadRequest, "InvalidRequestException"), false},
-		{"garbled", answer(http.StatusOK, `{"SecretString": "`+canary), true},
-		{"without a version", answer(http.StatusOK, `{"SecretString": "`+canary+`"}`), false},
+	for name, fault := range map[string]fault{
+		"access denied":     awsFault(http.StatusBadRequest, "AccessDeniedException"),
+		"throttled":         awsFault(http.StatusBadRequest, "ThrottlingException"),
+		"deleted meanwhile": awsFault(http.StatusBadRequest, "InvalidRequestException"),
+		"garbled":           answer(http.StatusOK, `{"SecretString": "`+canary),
+		"without a version": answer(http.StatusOK, `{"SecretString": "`+canary+`"}`),
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := bound(t)
-				w.line.failing(once("GetSecretValue", 2, c.fault))
-				o := w.relayOne(SecretNamed(oktaSecret), time.Minute)
-				if o.Outcome != Failed || o.Error.Stage != AtConfirm || o.Error.Retryable != c.retryable {
-					t.Errorf("got %s, want failed at %s, retryable %t", encoded(t, o), AtConfirm, c.retryable)
+				w.line.failing(once("GetSecretValue", 2, fault))
+				r := w.relayOne(SecretNamed(oktaSecret), time.Minute)
+				if r.Outcome != Failed || r.Error.Stage != AtConfirm || !r.Error.Retryable {
+					t.Errorf("got %s, want failed at %s, retryable", encoded(t, r), AtConfirm)
 				}
 				if !w.holds("1111", `{"api_token":"`+canary+`"}`) {
 					t.Error("Datadog does not hold the credential")
@@ -166,18 +188,19 @@ func TestVersionCannotBeRead(t *testing.T) {
 	}
 }
 
-// TestVersionCannotBeReadEither has a verdict that is worse already stay.
+// TestVersionCannotBeReadEither has Datadog call the credential invalid, which
+// stays the outcome.
 func TestVersionCannotBeReadEither(t *testing.T) {
 	w := bound(t)
 	w.datadog.Script(datadogsim.ValidateStored, refused)
 	w.line.failing(once("GetSecretValue", 2, awsFault(http.StatusBadRequest, "AccessDeniedException")))
-	if o := w.relayOne(SecretNamed(oktaSecret), time.Minute); o.Outcome != Invalid {
-		t.Errorf("got %s, want invalid", encoded(t, o))
+	if r := w.relayOne(SecretNamed(oktaSecret), time.Minute); r.Outcome != Invalid {
+		t.Errorf("got %s, want invalid", encoded(t, r))
 	}
 }
 
-// TestDeadline has the time run out at each stage. relay itself checks that no
-// time is spent beyond the deadline.
+// TestDeadline has the time run out at each stage. ask itself checks that no time
+// is spent beyond the deadline.
 func TestDeadline(t *testing.T) {
 	for _, c := range []struct {
 		hangs     call
@@ -191,23 +214,28 @@ func TestDeadline(t *testing.T) {
 		{call{"validate", 1}, Failed, AtValidate, false},
 		{call{"patch", 1}, Failed, AtPatch, false},
 		{call{"validate-stored", 1}, Pending, AtConfirm, true},
-		{call{"GetSecretValue", 2}, Pending, AtConfirm, true},
+		{call{"GetSecretValue", 2}, Failed, AtConfirm, true},
 	} {
 		for _, within := range []time.Duration{0, time.Millisecond, 3 * time.Second, 19 * time.Second, 45 * time.Second} {
-			t.Run(fmt.Sprintf("%s in %v", c.hangs.operation, within), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%v in %v", c.hangs, within), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					w := bound(t)
+					w := settled(t, KindSecret)
+					w.provide(KindSecret, rotated)
 					w.line.failing(always(c.hangs.operation, c.hangs.nth, hang))
-					o := w.relayOne(SecretNamed(oktaSecret), within)
+					r := w.relayOne(SecretNamed(oktaSecret), within)
 					want, stage := c.want, c.stage
 					if within == 0 {
 						want, stage = Failed, AtBinding
 					}
-					if o.Outcome != want || o.Error.Stage != stage || !o.Error.Retryable {
-						t.Errorf("got %s, want %s at %s, retryable", encoded(t, o), want, stage)
+					if r.Outcome != want || r.Error.Stage != stage || !r.Error.Retryable {
+						t.Errorf("got %s, want %s at %s, retryable", encoded(t, r), want, stage)
 					}
-					if got := w.holds("1111", `{"api_token":"`+canary+`"}`); got != (c.newStored && within > 0) {
+					stored := c.newStored && within > 0
+					if got := w.held() == rotated; got != stored {
 						t.Errorf("Datadog holds the credential: %t", got)
+					}
+					if receipt := w.receipt("1111"); stored && receipt.VersionID != r.VersionID {
+						t.Errorf("got the receipt %s, want one of version %s", encoded(t, receipt), r.VersionID)
 					}
 				})
 			})
@@ -219,11 +247,11 @@ func TestDeadline(t *testing.T) {
 func TestRateLimitBeyondTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := bound(t)
-		w.line.failing(always("patch", 1, answer(http.StatusTooManyRequests, "", "X-RateLimit-Reset", "30")))
+		w.line.failing(always("patch", 1, says(http.StatusTooManyRequests, "X-RateLimit-Reset", "30")))
 		started := time.Now()
-		o := w.relayOne(SecretNamed(oktaSecret), 20*time.Second)
-		if took := time.Since(started); o.Outcome != Failed || !o.Error.Retryable || took != 0 {
-			t.Errorf("got %s after %v, want a retryable failure at once", encoded(t, o), took)
+		r := w.relayOne(SecretNamed(oktaSecret), 20*time.Second)
+		if took := time.Since(started); r.Outcome != Failed || !r.Error.Retryable || took != 0 {
+			t.Errorf("got %s after %v, want a retryable failure at once", encoded(t, r), took)
 		}
 	})
 }
@@ -253,20 +281,20 @@ func TestMoved(t *testing.T) {
 					}
 				}
 				w.datadog.After(datadogsim.Patch, rotate)
-				o := w.relayOne(SecretNamed(oktaSecret), time.Minute)
+				r := w.relayOne(SecretNamed(oktaSecret), time.Minute)
 				if stored, _ := w.datadog.Config("1111"); stored.Patches != c.patches {
 					t.Errorf("got %d PATCHes, want %d", stored.Patches, c.patches)
 				}
-				if o.Outcome != c.want {
-					t.Errorf("got %s, want %s", encoded(t, o), c.want)
+				if r.Outcome != c.want {
+					t.Errorf("got %s, want %s", encoded(t, r), c.want)
 				}
 				switch {
-				case o.Outcome == Updated && version != "":
-					if o.VersionID != version || !w.holds("1111", fmt.Sprintf(`{"api_token":"%s-%d"}`, canary, c.moves)) {
-						t.Errorf("got version %s, want %s, and Datadog to hold it", o.VersionID, version)
+				case r.Outcome == Updated && version != "":
+					if r.VersionID != version || !w.holds("1111", fmt.Sprintf(`{"api_token":"%s-%d"}`, canary, c.moves)) {
+						t.Errorf("got version %s, want %s, and Datadog to hold it", r.VersionID, version)
 					}
-				case o.Outcome == Failed && (o.Error.Stage != AtConfirm || !o.Error.Retryable):
-					t.Errorf("got %+v, want a retryable error at %s", o.Error, AtConfirm)
+				case r.Outcome == Failed && (r.Error.Stage != AtConfirm || !r.Error.Retryable):
+					t.Errorf("got %+v, want a retryable error at %s", r.Error, AtConfirm)
 				}
 			})
 		})
@@ -281,9 +309,9 @@ func TestMovedBack(t *testing.T) {
 		old := w.relayOne(SecretNamed(oktaSecret), time.Minute).VersionID
 		bad := w.aws.PutSecret(oktaSecret, `{"api_token":"`+canary+`-bad"}`)
 		w.datadog.After(datadogsim.Patch, func() { w.moveCurrent(oktaSecret, bad, old) })
-		o := w.relayOne(SecretNamed(oktaSecret), time.Minute)
-		if o.Outcome != Updated || o.VersionID != old || !w.holds("1111", `{"api_token":"`+canary+`"}`) {
-			t.Errorf("got %s, want updated to version %s", encoded(t, o), old)
+		r := w.relayOne(SecretNamed(oktaSecret), time.Minute)
+		if r.Outcome != Updated || r.VersionID != old || !w.holds("1111", `{"api_token":"`+canary+`"}`) {
+			t.Errorf("got %s, want updated to version %s", encoded(t, r), old)
 		}
 	})
 }
@@ -295,9 +323,9 @@ func TestMovedToTheRejected(t *testing.T) {
 		w := bound(t)
 		w.refuse("bad")
 		w.datadog.After(datadogsim.Patch, func() { w.aws.PutSecret(oktaSecret, `{"api_token":"`+canary+`-bad"}`) })
-		o := w.relayOne(SecretNamed(oktaSecret), time.Minute)
-		if o.Outcome != Rejected || !w.holds("1111", `{"api_token":"`+canary+`"}`) {
-			t.Errorf("got %s, want rejected, and Datadog to hold the version before", encoded(t, o))
+		r := w.relayOne(SecretNamed(oktaSecret), time.Minute)
+		if r.Outcome != Rejected || !w.holds("1111", `{"api_token":"`+canary+`"}`) {
+			t.Errorf("got %s, want rejected, and Datadog to hold the version before", encoded(t, r))
 		}
 	})
 }

@@ -1,7 +1,7 @@
 package relay
 
 import (
-	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,41 +9,17 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-
 	"credential-relay/internal/datadogsim"
 )
 
 // offAlone is the body of a PATCH that switches off, and does nothing else.
 const offAlone = `{"data":{"attributes":{"enabled":false,"integration_type":"OKTA"},"type":"integration_config"}}`
 
-// removeForGood deletes the secret so that it cannot be restored.
-func (w *world) removeForGood() {
-	_, err := w.engine.Sources.SecretsManager.DeleteSecret(w.Context(), &secretsmanager.DeleteSecretInput{
-		SecretId: aws.String(oktaSecret), ForceDeleteWithoutRecovery: aws.Bool(true),
-	})
-	if err != nil {
-		w.Error(err)
-	}
-}
+// aboutOkta selects the bindings of the tests' secret.
+var aboutOkta = Selector{Source: SecretNamed(oktaSecret)}
 
-// asked relays as a request has it, and looks for what may not be in the
-// outcome.
-func (w *world) asked(request Request) Result {
-	w.Helper()
-	ctx, cancel := context.WithTimeout(w.Context(), time.Minute)
-	defer cancel()
-	outcomes, _ := w.engine.Relay(ctx, request)
-	if len(outcomes) != 1 {
-		w.Fatalf("got %d outcomes, want one: %s", len(outcomes), encoded(w, outcomes))
-	}
-	w.hides(encoded(w, outcomes))
-	return outcomes[0]
-}
-
-// noCredential are the ways in which no credential comes to be stored, and what
-// each comes to.
+// noCredential are the ways in which no credential comes to be stored, and the
+// outcome of each.
 var noCredential = []struct {
 	name  string
 	given func(*world)
@@ -58,13 +34,13 @@ var noCredential = []struct {
 	{"a key that cannot decrypt", reading(awsFault(400, "DecryptionFailure")), Failed, AtSource, 0},
 	{"throttling", reading(awsFault(400, "ThrottlingException")), Failed, AtSource, 0},
 	{"an error of AWS's own", reading(awsFault(500, "InternalServiceError")), Failed, AtSource, 0},
-	{"a connection lost", reading(anyFaults["dropped before"]), Failed, AtSource, 0},
+	{"a connection lost", reading(reset), Failed, AtSource, 0},
 	{"garbage", reading(answer(http.StatusOK, "]"+canary)), Failed, AtSource, 0},
 	{"neither text nor JSON", func(w *world) { w.aws.PutSecretBinary(oktaSecret, []byte("\xff"+canary)) }, Failed, AtSource, 0},
 	{"a key that is missing", func(w *world) { w.aws.PutSecret(oktaSecret, `{"token":"`+canary+`"}`) }, Failed, AtCredential, 0},
 	{"broken JSON", func(w *world) { w.aws.PutSecret(oktaSecret, `{"api_token":"`+canary+`"`) }, Failed, AtCredential, 0},
 	{"refused", func(w *world) { w.refuse(canary) }, Rejected, AtValidate, 0},
-	{"not to be validated", func(w *world) {
+	{"a validation that fails", func(w *world) {
 		w.datadog.ScriptForever(datadogsim.Validate, datadogsim.Answer{Status: http.StatusConflict})
 	}, Failed, AtValidate, 0},
 	{"refused when it is to be stored", func(w *world) { w.datadog.Script(datadogsim.Patch, refused) }, Rejected, AtPatch, 1},
@@ -75,33 +51,42 @@ func reading(fail fault) func(*world) {
 	return func(w *world) { w.line.failing(always("GetSecretValue", 1, fail)) }
 }
 
-// TestSwitchOff always works, however little there is to be had of the
-// credential, which then is not sent. What went wrong is told all the same.
+// TestSwitchOff works whatever is wrong with the credential, which then is not
+// sent. A binding that wants its config off reports what went wrong all the same.
+// A person who wants it off does not ask for the credential.
 func TestSwitchOff(t *testing.T) {
 	for _, c := range noCredential {
-		for wish, ask := range map[string]func(*world) Request{
-			"a binding's wish": func(w *world) Request {
-				w.policy(KindSecret, Off, true)
-				return Request{Selector: Selector{Source: SecretNamed(oktaSecret)}}
-			},
-			"a caller's wish": func(w *world) Request {
-				w.policy(KindSecret, On, true)
-				return Request{Selector: Selector{Source: SecretNamed(oktaSecret)}, Enabled: Off}
-			},
-		} {
-			t.Run(c.name+"/"+wish, func(t *testing.T) {
+		t.Run(c.name+"/the binding wants it", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := bound(t)
+				w.mode(KindSecret, Off, true)
+				c.given(w)
+				r := w.asked(Request{Selector: aboutOkta})
+				if r.Outcome != c.want || r.Error == nil || r.Error.Stage != c.stage {
+					t.Errorf("got %s, want %s at %s", encoded(t, r), c.want, c.stage)
+				}
+				w.isOff(r)
+				if sent := w.patches(); len(sent) != c.sent+1 || sent[c.sent] != offAlone {
+					t.Errorf("got the PATCHes %q, want one more than %d, of the flag alone", sent, c.sent)
+				}
+			})
+		})
+		for _, mode := range []EnabledMode{Keep, On, Follow} {
+			t.Run(c.name+"/a person wants it/"+string(mode), func(t *testing.T) {
+				if c.sent > 0 {
+					t.Skip("no credential is sent")
+				}
 				synctest.Test(t, func(t *testing.T) {
 					w := bound(t)
-					request := ask(w)
+					w.mode(KindSecret, mode, true)
 					c.given(w)
-					o := w.asked(request)
-					if o.Outcome != c.want || o.Error == nil || o.Error.Stage != c.stage {
-						t.Errorf("got %s, want %s at %s", encoded(t, o), c.want, c.stage)
+					r := w.asked(Request{Selector: aboutOkta, Enabled: Off})
+					if r.Outcome != Updated || r.Error != nil {
+						t.Errorf("got %s, want updated", encoded(t, r))
 					}
-					w.isOff(o)
-					sent := w.patches()
-					if len(sent) != c.sent+1 || sent[c.sent] != offAlone {
-						t.Errorf("got the PATCHes %q, want one more than %d, of the flag alone", sent, c.sent)
+					w.isOff(r)
+					if sent := w.patches(); len(sent) != 1 || sent[0] != offAlone || w.reads() != 0 {
+						t.Errorf("got the PATCHes %q and %d reads, want one of the flag alone and none", sent, w.reads())
 					}
 				})
 			})
@@ -109,45 +94,59 @@ func TestSwitchOff(t *testing.T) {
 	}
 }
 
-// isOff checks that the config is, and holds what it held.
-func (w *world) isOff(o Result) {
+// TestSwitchOffInTime has a person want a config off while AWS does not answer.
+func TestSwitchOffInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := bound(t)
+		w.line.failing(all(always("GetSecretValue", 1, hang), always("DescribeSecret", 1, hang)))
+		started := time.Now()
+		r := w.asked(Request{Selector: aboutOkta, Enabled: Off})
+		w.isOff(r)
+		if took := time.Since(started); r.Outcome != Updated || took != 0 {
+			t.Errorf("got %s after %v, want updated at once", encoded(t, r), took)
+		}
+	})
+}
+
+// isOff checks that the config is off, and holds what it held.
+func (w *world) isOff(r Result) {
 	w.Helper()
-	if config, _ := w.datadog.Config("1111"); config.Enabled || o.Enabled == nil || *o.Enabled {
-		w.Errorf("the config's flag is %t, and the outcome %s; want both to be off", config.Enabled, encoded(w, o))
+	if config, _ := w.datadog.Config("1111"); config.Enabled || r.Enabled == nil || *r.Enabled {
+		w.Errorf("the config's flag is %t, and the outcome %s; want both to be off", config.Enabled, encoded(w, r))
 	}
 	if !w.holds("1111", `{"api_token":"old"}`) {
 		w.Error("Datadog does not hold what it held")
 	}
 }
 
-// TestLeftAlone has no credential come to be stored, and nobody who wants the
+// TestLeftAlone has no credential come to be stored, in modes that do not turn the
 // config off for that.
 func TestLeftAlone(t *testing.T) {
 	for _, c := range noCredential {
 		for name, ask := range map[string]func(*world) Request{
 			"keep": func(w *world) Request {
-				w.policy(KindSecret, Keep, true)
-				return Request{Selector: Selector{Source: SecretNamed(oktaSecret)}}
+				w.mode(KindSecret, Keep, true)
+				return Request{Selector: aboutOkta}
 			},
 			"on": func(w *world) Request {
-				w.policy(KindSecret, On, true)
-				return Request{Selector: Selector{Source: SecretNamed(oktaSecret)}}
+				w.mode(KindSecret, On, true)
+				return Request{Selector: aboutOkta}
 			},
-			"a caller who wants it on": func(w *world) Request {
-				w.policy(KindSecret, Off, true)
-				return Request{Selector: Selector{Source: SecretNamed(oktaSecret)}, Enabled: On}
+			"a person who wants it on": func(w *world) Request {
+				w.mode(KindSecret, Off, true)
+				return Request{Selector: aboutOkta, Enabled: On}
 			},
 			"a dry run": func(w *world) Request {
-				w.policy(KindSecret, Off, true)
-				return Request{Selector: Selector{Source: SecretNamed(oktaSecret)}, DryRun: true}
+				w.mode(KindSecret, Off, true)
+				return Request{Selector: aboutOkta, DryRun: true}
 			},
-			"a dry run for a caller who wants it off": func(w *world) Request {
-				w.policy(KindSecret, Follow, true)
-				return Request{Selector: Selector{Source: SecretNamed(oktaSecret)}, Enabled: Off, DryRun: true}
+			"a dry run for a person who wants it off": func(w *world) Request {
+				w.mode(KindSecret, Follow, true)
+				return Request{Selector: aboutOkta, Enabled: Off, DryRun: true}
 			},
 			"a dry run of one that follows": func(w *world) Request {
-				w.policy(KindSecret, Follow, true)
-				return Request{Selector: Selector{Source: SecretNamed(oktaSecret)}, DryRun: true}
+				w.mode(KindSecret, Follow, true)
+				return Request{Selector: aboutOkta, DryRun: true}
 			},
 		} {
 			t.Run(c.name+"/"+name, func(t *testing.T) {
@@ -155,12 +154,12 @@ func TestLeftAlone(t *testing.T) {
 					w := bound(t)
 					request := ask(w)
 					c.given(w)
-					o := w.asked(request)
+					r := w.asked(request)
 					sent, want := w.patches(), c.sent
 					if request.DryRun {
 						want = 0
-					} else if o.Outcome != c.want {
-						t.Errorf("got %s, want %s", encoded(t, o), c.want)
+					} else if r.Outcome != c.want {
+						t.Errorf("got %s, want %s", encoded(t, r), c.want)
 					}
 					if config, _ := w.datadog.Config("1111"); !config.Enabled || len(sent) != want || slices.Contains(sent, offAlone) {
 						t.Errorf("got enabled %t and the PATCHes %q, want it left alone", config.Enabled, sent)
@@ -191,24 +190,24 @@ func TestSwitchOffOnlyItsOwn(t *testing.T) {
 		{"of somebody else", func(w *world) {
 			w.line.failing(always("get", 1, answer(http.StatusOK, `{"data":{"id":"2222","attributes":{}}}`)))
 		}, Failed, AtConfig, 0},
-		{"of a binding that does not parse", func(w *world) { w.policy(KindSecret, "never", true) }, Failed, AtBinding, 0},
+		{"of a binding that does not parse", func(w *world) { w.mode(KindSecret, "never", true) }, Failed, AtBinding, 0},
 		{"of a binding of another secret", func(w *world) {
 			w.aws.PutParameter("/credential-relay/secrets/"+oktaSecret+"/1111", "String",
 				`{"integration_type":"OKTA","enabled":"off","secret_arn":"`+ourSecrets+oktaSecret+`-GhIjKl"}`)
 		}, Ignored, AtBinding, 0},
 	} {
-		for _, policy := range []EnabledMode{Off, Follow} {
+		for _, mode := range []EnabledMode{Off, Follow} {
 			for credential, given := range map[string]func(*world){"there": func(*world) {}, "deleted": gone} {
-				t.Run(c.name+"/"+string(policy)+"/"+credential, func(t *testing.T) {
+				t.Run(c.name+"/"+string(mode)+"/"+credential, func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						w := bound(t)
-						w.policy(KindSecret, policy, true)
+						w.mode(KindSecret, mode, true)
 						given(w)
 						c.given(w)
 						source, _ := SecretAt(w.aws.SecretARN(oktaSecret))
-						o := w.asked(Request{Selector: Selector{Source: source}})
-						if o.Outcome != c.want || o.Error == nil || o.Error.Stage != c.stage {
-							t.Errorf("got %s, want %s at %s", encoded(t, o), c.want, c.stage)
+						r := w.asked(Request{Selector: Selector{Source: source}})
+						if r.Outcome != c.want || r.Error == nil || r.Error.Stage != c.stage {
+							t.Errorf("got %s, want %s at %s", encoded(t, r), c.want, c.stage)
 						}
 						if sent := w.patches(); len(sent) != c.patches {
 							t.Errorf("got the PATCHes %q, want %d", sent, c.patches)
@@ -220,57 +219,76 @@ func TestSwitchOffOnlyItsOwn(t *testing.T) {
 	}
 }
 
-// TestSwitchOffInVain is told, and not called a success.
+// TestSwitchOffInVain is reported, and not called a success.
 func TestSwitchOffInVain(t *testing.T) {
 	for _, c := range []struct {
-		name   string
-		policy EnabledMode
-		given  func(*world)
-		sent   int
+		name    string
+		mode    EnabledMode
+		given   func(*world)
+		request Request
+		stage   Stage
 	}{
-		{"off", Off, func(w *world) { w.removeForGood() }, 1},
-		{"follow", Follow, func(w *world) { w.removeForGood() }, 1},
-		{"off, and the credential's PATCH failed already", Off, func(*world) {}, 1},
+		{"off", Off, (*world).removeForGood, Request{}, AtSource},
+		{"follow", Follow, (*world).removeForGood, Request{}, AtPatch},
+		{"off, and the credential's PATCH failed already", Off, func(*world) {}, Request{}, AtPatch},
+		{"a person's wish", On, func(*world) {}, Request{Enabled: Off}, AtPatch},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := bound(t)
-				w.policy(KindSecret, c.policy, true)
+				w := settled(t, KindSecret)
+				w.mode(KindSecret, c.mode, true)
 				c.given(w)
-				w.datadog.ScriptForever(datadogsim.Patch, datadogsim.Answer{Status: http.StatusConflict})
-				o := w.asked(Request{Selector: Selector{Source: SecretNamed(oktaSecret)}})
-				if o.Outcome != Failed || o.Error.Stage != AtPatch {
-					t.Errorf("got %s, want failed at %s", encoded(t, o), AtPatch)
+				w.line.failing(always("patch", 1, says(http.StatusConflict)))
+				c.request.Selector = aboutOkta
+				r := w.asked(c.request)
+				if r.Outcome != Failed || r.Error.Stage != c.stage || !strings.Contains(r.Error.Message, "409 Conflict") {
+					t.Errorf("got %s, want failed at %s for the conflict", encoded(t, r), c.stage)
 				}
-				if sent := w.patches(); len(sent) != c.sent {
-					t.Errorf("got the PATCHes %q, want %d", sent, c.sent)
+				if sent := w.times("patch"); sent != 1 {
+					t.Errorf("got %d PATCHes, want one", sent)
 				}
 			})
 		})
 	}
 }
 
-// TestSwitchedOffAlready costs no PATCH, which would only have the config look
-// as if it had been brought up to date.
+// TestSwitchedOffAlready costs no PATCH.
 func TestSwitchedOffAlready(t *testing.T) {
-	w := bound(t)
-	w.policy(KindSecret, Off, false)
-	w.refuse(canary)
-	if o := w.asked(Request{Selector: Selector{Source: SecretNamed(oktaSecret)}}); o.Outcome != Rejected || len(w.patches()) != 0 {
-		t.Errorf("got %s and the PATCHes %q, want rejected and none", encoded(t, o), w.patches())
+	for name, ask := range map[string]func(*world) Result{
+		"the binding wants it": func(w *world) Result {
+			w.mode(KindSecret, Off, false)
+			w.refuse(canary)
+			return w.asked(Request{Selector: aboutOkta})
+		},
+		"a person wants it": func(w *world) Result {
+			w.mode(KindSecret, On, false)
+			return w.asked(Request{Selector: aboutOkta, Enabled: Off})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := bound(t)
+				if r := ask(w); r.Outcome == Updated || len(w.patches()) != 0 {
+					t.Errorf("got %s and the PATCHes %q, want none", encoded(t, r), w.patches())
+				}
+			})
+		})
 	}
 }
 
-// TestFollow switches off for a source that is deleted, and for nothing else
-// that keeps it from being read.
+// TestFollow switches off for a source that was there and is deleted, and for
+// nothing else that keeps it from being read.
 func TestFollow(t *testing.T) {
-	describing := func(fail fault, given func(*world)) func(*world) {
+	marked := func(w *world) { w.remove(KindSecret) }
+	asking := func(fail fault, given func(*world)) func(*world) {
 		return func(w *world) {
 			given(w)
 			w.line.failing(always("DescribeSecret", 1, fail))
 		}
 	}
-	marked := func(w *world) { w.aws.DeleteSecret(oktaSecret) }
+	parameter := func(fail fault) func(*world) {
+		return func(w *world) { w.line.failing(always("GetParameter", 1, about(`"/`+oktaSecret+`"`, fail))) }
+	}
 	for _, c := range []struct {
 		name  string
 		kind  Kind
@@ -280,9 +298,9 @@ func TestFollow(t *testing.T) {
 		{"marked for deletion", KindSecret, marked, true},
 		{"deleted", KindSecret, (*world).removeForGood, true},
 		{"a parameter deleted", KindParameter, func(w *world) { w.remove(KindParameter) }, true},
-		{"its config not to be read", KindSecret, func(w *world) {
+		{"its config cannot be read", KindSecret, func(w *world) {
 			marked(w)
-			w.line.failing(always("get", 1, answer(http.StatusForbidden, "")))
+			w.line.failing(always("get", 1, says(http.StatusForbidden)))
 		}, true},
 
 		{"without a value", KindSecret, func(w *world) { w.removeForGood(); w.createEmpty() }, false},
@@ -294,86 +312,50 @@ func TestFollow(t *testing.T) {
 		{"garbage", KindSecret, reading(answer(http.StatusOK, "]"+canary)), false},
 		{"called deleted, and is not", KindSecret, reading(awsFault(400, "ResourceNotFoundException")), false},
 		{"called marked, and is not", KindSecret, reading(awsFault(400, "InvalidRequestException")), false},
-		{"marked, and no permission to ask", KindSecret, describing(awsFault(400, "AccessDeniedException"), marked), false},
-		{"marked, and throttled", KindSecret, describing(awsFault(400, "ThrottlingException"), marked), false},
-		{"marked, and garbage", KindSecret, describing(answer(http.StatusOK, "]"), marked), false},
-		{"marked, and somebody else's JSON", KindSecret, describing(answer(http.StatusOK, `{"status":"ok"}`), marked), false},
+		{"marked, and no permission to ask", KindSecret, asking(awsFault(400, "AccessDeniedException"), marked), false},
+		{"marked, and throttled", KindSecret, asking(awsFault(400, "ThrottlingException"), marked), false},
+		{"marked, and garbage", KindSecret, asking(answer(http.StatusOK, "]"), marked), false},
+		{"marked, and another's JSON", KindSecret, asking(answer(http.StatusOK, `{"status":"ok"}`), marked), false},
+		{"not found, and no permission to ask", KindSecret, asking(awsFault(400, "AccessDeniedException"), (*world).removeForGood), false},
 		{"a key that is missing", KindSecret, func(w *world) { w.aws.PutSecret(oktaSecret, `{"token":"`+canary+`"}`) }, false},
 		{"refused", KindSecret, func(w *world) { w.refuse(canary) }, false},
-		{"a parameter without permission", KindParameter, func(w *world) { w.line.failing(always("GetParameter", 1, awsFault(400, "AccessDeniedException"))) }, false},
-		{"a parameter that is throttled", KindParameter, func(w *world) { w.line.failing(always("GetParameter", 1, awsFault(400, "ThrottlingException"))) }, false},
-		{"a parameter of which a version is not found", KindParameter, func(w *world) { w.line.failing(always("GetParameter", 1, awsFault(400, "ParameterVersionNotFound"))) }, false},
+		{"a parameter without permission", KindParameter, parameter(awsFault(400, "AccessDeniedException")), false},
+		{"a parameter that is throttled", KindParameter, parameter(awsFault(400, "ThrottlingException")), false},
+		{"a parameter of which a version is not found", KindParameter, parameter(awsFault(400, "ParameterVersionNotFound")), false},
 		{"a parameter that is a list", KindParameter, func(w *world) {
 			w.remove(KindParameter)
 			w.aws.PutParameter("/"+oktaSecret, "StringList", canary)
 		}, false},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := settled(t, c.kind)
-				w.policy(c.kind, Follow, true)
-				c.given(w)
-				source := SecretNamed(oktaSecret)
-				if c.kind == KindParameter {
-					source = ParameterNamed(oktaSecret)
-				}
-				for range 2 { // what is off stays off, and what is not is not at the second look
-					o := w.asked(Request{Selector: Selector{Source: source}})
-					if c.off {
-						if o.Outcome != Updated || o.Error != nil {
-							t.Errorf("got %s, want updated", encoded(t, o))
-						}
-						w.isOff(o)
-						continue
-					}
-					if config, _ := w.datadog.Config("1111"); !o.Failed() || !config.Enabled || len(w.patches()) != 0 {
-						t.Errorf("got %s, enabled %t and the PATCHes %q, want a failure and nothing else", encoded(t, o), config.Enabled, w.patches())
-					}
-				}
-				for _, body := range w.patches() {
-					if body != offAlone {
-						t.Errorf("got the PATCH %s, want the flag alone", body)
-					}
-				}
-			})
-		})
-	}
-}
-
-// TestFollowBack switches on again when the source is restored, or there is
-// another one of its name, with the credential in the same PATCH.
-func TestFollowBack(t *testing.T) {
-	restore := func(w *world) {
-		if _, err := w.engine.Sources.SecretsManager.RestoreSecret(w.Context(), &secretsmanager.RestoreSecretInput{SecretId: aws.String(oktaSecret)}); err != nil {
-			w.Error(err)
-		}
-	}
-	for name, again := range map[string]func(*world){
-		"restored": restore,
-		"another one": func(w *world) {
-			w.removeForGood()
-			w.provide(KindSecret, canary)
-		},
-	} {
-		for by, look := range map[string]func(*world) Result{
-			"relay":     func(w *world) Result { return w.asked(Request{Selector: Selector{Source: SecretNamed(oktaSecret)}}) },
-			"reconcile": (*world).reconcileOne,
-		} {
-			t.Run(name+"/"+by, func(t *testing.T) {
+		for by, request := range map[string]Request{"asked": {}, "event": {IfDue: true}} {
+			if by == "event" && c.name == "refused" {
+				continue // an event does not send what Datadog holds already
+			}
+			t.Run(c.name+"/"+by, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					w := settled(t, KindSecret)
-					w.policy(KindSecret, Follow, true)
-					w.aws.DeleteSecret(oktaSecret)
-					w.isOff(look(w))
-					time.Sleep(time.Hour)
-					again(w)
-					o := look(w)
-					if config, _ := w.datadog.Config("1111"); o.Outcome != Updated || !config.Enabled || !w.holds("1111", `{"api_token":"`+canary+`"}`) {
-						t.Errorf("got %s, want updated, on, and with the credential", encoded(t, o))
+					w := settled(t, c.kind)
+					w.mode(c.kind, Follow, true)
+					c.given(w)
+					request.Selector.Source = sourceOf(c.kind)
+					for _, want := range []Outcome{Updated, Unchanged} {
+						r := w.asked(request)
+						if config, _ := w.datadog.Config("1111"); config.Enabled == c.off || w.held() != canary {
+							t.Errorf("got enabled %t and %q held", config.Enabled, w.held())
+						}
+						if !c.off && !r.Failed() {
+							t.Errorf("got %s, want a failure", encoded(t, r))
+						}
+						if want == Unchanged && w.line.times("get") > 0 && strings.Contains(c.name, "config cannot") {
+							want = Updated // the flag is sent once more where it cannot be read
+						}
+						if c.off && (r.Outcome != want || r.Error != nil) {
+							t.Errorf("got %s, want %s", encoded(t, r), want)
+						}
 					}
-					sent := w.patches()
-					if len(sent) != 2 || !strings.Contains(sent[1], `"enabled":true`) || !strings.Contains(sent[1], `"secrets"`) {
-						t.Errorf("got the PATCHes %q, want off, then on with the credential", sent)
+					for _, body := range w.patches() {
+						if body != offAlone {
+							t.Errorf("got the PATCH %s, want the flag alone", body)
+						}
 					}
 				})
 			})
@@ -381,21 +363,187 @@ func TestFollowBack(t *testing.T) {
 	}
 }
 
-// TestFollowThePin looks at the secret that the binding pins, and not at the
-// one of that name which a request asks for.
+// TestFollowNeverThere never switches off for a source that this binding's receipt
+// does not know: its name may be mistyped.
+func TestFollowNeverThere(t *testing.T) {
+	const follow = `{"integration_type":"OKTA","enabled":"follow"}`
+	for name, given := range map[string]func(*world) Source{
+		"a mistyped name": func(w *world) Source {
+			w.bind("secrets/prod/okta/datadgo", "1111", follow)
+			return SecretNamed("prod/okta/datadgo")
+		},
+		"a secret's name that begins with a slash": func(w *world) Source {
+			w.aws.PutSecret("/"+oktaSecret, `{"api_token":"`+canary+`"}`)
+			w.bind("secrets/"+oktaSecret, "1111", follow)
+			return SecretNamed(oktaSecret)
+		},
+		"a mistyped parameter": func(w *world) Source {
+			w.bind("parameters/prod/okta/datadgo", "1111", follow)
+			return ParameterNamed("/prod/okta/datadgo")
+		},
+		"a mistyped pin": func(w *world) Source {
+			w.bind("secrets/"+oktaSecret, "1111", `{"integration_type":"OKTA","enabled":"follow","secret_arn":"`+ourSecrets+oktaSecret+`-QqQqQq"}`)
+			source, _ := SecretAt(ourSecrets + oktaSecret + "-QqQqQq")
+			return source
+		},
+		"a receipt of another binding": func(w *world) Source {
+			w.provide(KindSecret, canary)
+			w.bind("secrets/"+oktaSecret, "1111", follow)
+			w.settle()
+			w.unbind("secrets/"+oktaSecret, "1111")
+			w.bind("secrets/prod/okta/datadgo", "1111", follow)
+			return SecretNamed("prod/okta/datadgo")
+		},
+		"a receipt that says only that a version was refused, of another binding": func(w *world) Source {
+			w.bind("secrets/prod/okta/datadgo", "1111", follow)
+			w.leave(`{"binding":"/credential-relay/secrets/prod/okta/datadog/1111","refused":{"version_id":"1","at":"2000-01-01T00:00:00Z","error":"no"}}`)
+			return SecretNamed("prod/okta/datadgo")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				source := given(w)
+				w.forget()
+				for _, request := range []Request{
+					{Selector: Selector{Source: source}}, {Selector: Selector{Source: source}, IfDue: true}, {Selector: Selector{ConfigID: "1111"}},
+					{Selector: Selector{All: true}, IfDue: true, settle: true},
+				} {
+					r := w.asked(request)
+					if r.Outcome != Failed || r.Error.Stage != AtSource || !strings.Contains(r.Error.Message, errNoSource.Error()) {
+						t.Errorf("got %s, want failed at %s: %v", encoded(t, r), AtSource, errNoSource)
+					}
+				}
+				if config, _ := w.datadog.Config("1111"); !config.Enabled || len(w.patches()) != 0 {
+					t.Errorf("got enabled %t and the PATCHes %q, want it left on", config.Enabled, w.patches())
+				}
+				if s := w.status(Selector{ConfigID: "1111"}); s.Status != StatusBroken || s.Error == nil {
+					t.Errorf("got the status %s, want broken", encoded(t, s))
+				}
+			})
+		})
+	}
+}
+
+// TestFollowBack switches on again when the source is restored, or there is
+// another one of its name, and Datadog holds its credential then.
+func TestFollowBack(t *testing.T) {
+	for name, again := range map[string]func(*world){
+		"restored": (*world).restore,
+		"another one": func(w *world) {
+			w.removeForGood()
+			w.provide(KindSecret, canary+"-again")
+		},
+	} {
+		for by, look := range map[string]func(*world) Result{
+			"relay":     func(w *world) Result { return w.asked(Request{Selector: aboutOkta}) },
+			"event":     func(w *world) Result { return w.event(SecretNamed(oktaSecret), "") },
+			"reconcile": (*world).reconcileOne,
+		} {
+			t.Run(name+"/"+by, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := settled(t, KindSecret)
+					w.mode(KindSecret, Follow, true)
+					w.remove(KindSecret)
+					if r := look(w); r.Outcome != Updated || *r.Enabled {
+						t.Errorf("got %s, want updated and off", encoded(t, r))
+					}
+					time.Sleep(time.Hour)
+					again(w)
+					r := look(w)
+					_, token := w.version(SecretNamed(oktaSecret))
+					if config, _ := w.datadog.Config("1111"); r.Outcome != Updated || !config.Enabled || w.held() != token {
+						t.Errorf("got %s, enabled %t and %q held, want updated, on, and %q", encoded(t, r), config.Enabled, w.held(), token)
+					}
+					if sent := w.patches(); len(sent) != 2 || sent[0] != offAlone {
+						t.Errorf("got the PATCHes %q, want off, then one more", sent)
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestFollowTurnsOnOnlyWhatIsValid has Datadog call what it holds invalid, or not
+// yet valid: the config stays off.
+func TestFollowTurnsOnOnlyWhatIsValid(t *testing.T) {
+	for name, given := range map[string]func(*world){
+		"refused": func(w *world) { w.refuse(canary) },
+		"invalid, and validation is not offered": func(w *world) {
+			w.withoutValidation()
+			w.refuse(canary)
+		},
+		"initializing, and validation is not offered": func(w *world) {
+			w.withoutValidation()
+			w.datadog.Initializing(1000)
+		},
+		"called invalid once it is stored": func(w *world) {
+			w.datadog.ScriptForever(datadogsim.Validate, notOffered)
+			w.datadog.ScriptForever(datadogsim.ValidateStored, refused)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := bound(t)
+				w.mode(KindSecret, Follow, false)
+				given(w)
+				for range 3 {
+					if config, _ := w.datadog.Config("1111"); config.Enabled {
+						t.Fatal("the config is on")
+					}
+					w.reconcileOne()
+					time.Sleep(time.Hour)
+				}
+			})
+		})
+	}
+}
+
+// TestFollowSendsTheFlag with the credential when Datadog has validated that, and
+// alone, after the confirmation, when Datadog has not.
+func TestFollowSendsTheFlag(t *testing.T) {
+	for _, validated := range []bool{true, false} {
+		t.Run(fmt.Sprintf("validated %t", validated), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := bound(t)
+				w.mode(KindSecret, Follow, false)
+				want := []bool{true}
+				if !validated {
+					w.datadog.ScriptForever(datadogsim.Validate, notOffered)
+					want = []bool{false, true}
+				}
+				if r := w.asked(Request{Selector: aboutOkta}); r.Outcome != Updated || !*r.Enabled {
+					t.Errorf("got %s, want updated and on", encoded(t, r))
+				}
+				var got []bool
+				for _, body := range w.patches() {
+					got = append(got, strings.Contains(body, `"enabled":true`))
+				}
+				if !slices.Equal(got, want) {
+					t.Errorf("got the PATCHes %q, want the flag in %v", w.patches(), want)
+				}
+			})
+		})
+	}
+}
+
+// TestFollowThePin looks at the secret that the binding pins, and not at the one
+// of that name which a request asks for.
 func TestFollowThePin(t *testing.T) {
-	w := bound(t)
-	pinned := w.aws.SecretARN(oktaSecret)
-	w.bind("secrets/"+oktaSecret, "1111", `{"integration_type":"OKTA","enabled":"follow","secret_arn":"`+pinned+`"}`)
-	w.removeForGood()
-	w.aws.PutSecret(oktaSecret, `{"api_token":"another"}`)
-	another, _ := SecretAt(w.aws.SecretARN(oktaSecret))
-	if o := w.asked(Request{Selector: Selector{Source: another}}); o.Outcome != Ignored || len(w.patches()) != 0 {
-		t.Errorf("got %s and the PATCHes %q, want ignored and none", encoded(t, o), w.patches())
-	}
-	o := w.asked(Request{Selector: Selector{ConfigID: "1111"}})
-	if o.Outcome != Updated {
-		t.Errorf("got %s, want updated", encoded(t, o))
-	}
-	w.isOff(o)
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.provide(KindSecret, canary)
+		w.bind("secrets/"+oktaSecret, "1111", `{"integration_type":"OKTA","enabled":"follow","secret_arn":"`+w.aws.SecretARN(oktaSecret)+`"}`)
+		w.settle()
+		w.removeForGood()
+		w.provide(KindSecret, canary+"-another")
+		another, _ := SecretAt(w.aws.SecretARN(oktaSecret))
+		if r := w.asked(Request{Selector: Selector{Source: another}}); r.Outcome != Ignored || len(w.patches()) != 0 {
+			t.Errorf("got %s and the PATCHes %q, want ignored and none", encoded(t, r), w.patches())
+		}
+		r := w.asked(Request{Selector: Selector{ConfigID: "1111"}})
+		if config, _ := w.datadog.Config("1111"); r.Outcome != Updated || config.Enabled || w.held() != canary {
+			t.Errorf("got %s, want updated and off", encoded(t, r))
+		}
+	})
 }

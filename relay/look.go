@@ -19,7 +19,9 @@ func (e *Engine) look(ctx context.Context, w *work) error {
 	})
 	var receiptErr error
 	receipt := start(func() { w.receipt, receiptErr = e.readReceipt(ctx, w.ConfigID) })
-	w.lookAtSource(ctx, e.Sources)
+	if !w.flagOnly {
+		w.lookAtSource(ctx, e.Sources)
+	}
 	config()
 	receipt()
 	if w.config != nil {
@@ -32,7 +34,8 @@ func (e *Engine) look(ctx context.Context, w *work) error {
 }
 
 // lookAtSource asks AWS about the source. A work that may send the credential
-// reads it at once, and asks only when the source may be deleted.
+// reads it at once, and asks only when the source may be deleted. Only the answer
+// to that counts: Secrets Manager also says that a value is not found.
 func (w *work) lookAtSource(ctx context.Context, sources Sources) {
 	if w.read == nil {
 		w.now, w.nowErr = sources.look(ctx, w.Source)
@@ -47,8 +50,13 @@ func (w *work) lookAtSource(ctx context.Context, sources Sources) {
 	if !isDeletion(err) {
 		return
 	}
-	if now, lookErr := sources.look(ctx, w.Source); now.deleted || isNotFound(lookErr) {
+	switch now, lookErr := sources.look(ctx, w.Source); {
+	case now.deleted || isNotFound(lookErr):
 		w.now, w.nowErr = now, lookErr
+	case lookErr != nil:
+		w.nowErr = fmt.Errorf("%s: %w", Describe(err), lookErr)
+	default: // the source is there, so that the answer was about its value
+		w.nowErr = temporary{fmt.Errorf("the source is there, but its value cannot be read: %s", Describe(err))}
 	}
 }
 

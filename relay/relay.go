@@ -61,6 +61,10 @@ func (e *Engine) Relay(ctx context.Context, request Request) (results []Result, 
 	}
 	read := e.Sources.readOnce(ctx)
 	every := sideBySide(ctx, all.works, func(ctx context.Context, w *work) error {
+		if err := w.isAbout(request.Selector); err != nil {
+			return err
+		}
+		w.flagOnly = request.Enabled == Off
 		w.read = read(w.Source, cmp.Or(w.now.id, request.VersionID))
 		if err := all.complete(ctx, w); err != nil {
 			return err
@@ -111,9 +115,6 @@ func (s Selector) nothingBound(e *Engine) error {
 
 // serve decides what a request leads to for one binding, and does it.
 func (e *Engine) serve(ctx context.Context, w *work, request Request) error {
-	if err := w.isAbout(request.Selector); err != nil {
-		return err
-	}
 	w.Binding = w.withEnabled(request.Enabled)
 	w.result.VersionID = w.now.id
 	d := decide(w.Binding, w.found, request.settle, time.Now())

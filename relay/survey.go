@@ -94,7 +94,7 @@ func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // lookAtSources asks AWS about the source of each binding, once for all bindings
-// of the source.
+// of the source. A source that does not answer leaves half of the time.
 func (e *Engine) lookAtSources(ctx context.Context, all []*work) {
 	bySource := map[Source][]*work{}
 	for _, w := range all {
@@ -112,6 +112,8 @@ func (e *Engine) lookAtSources(ctx context.Context, all []*work) {
 				}
 			}
 			defer onPanic(func(err error) { tell(current{}, err) })
+			ctx, cancel := halfOf(ctx)
+			defer cancel()
 			tell(e.Sources.look(ctx, source))
 			return nil
 		})

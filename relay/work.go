@@ -23,6 +23,7 @@ type work struct {
 	lookedUp  bool                       // patched is not the PATCH's own answer
 	took      *Receipt                   // of the version that Datadog took last; nil when it took none
 	withdrawn bool                       // the receipt no longer names a version
+	flagOnly  bool                       // only the flag is asked for, whatever the source is
 	sent      bool                       // a step of a rotation has sent the credential
 	flag      *bool                      // what was sent alone; nil when nothing was
 	said      Outcome                    // what Datadog said of the version it holds, asked without a PATCH

@@ -4,27 +4,27 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 
 	"credential-relay/datadog"
 	"credential-relay/internal/awssim"
 	"credential-relay/internal/datadogsim"
 )
 
-// What is planted, and may be in no output.
+// The secrets of the tests. None may be in any output.
 const (
 	canary       = "canary-5M3-the-credential"
 	canaryAPIKey = "canary-4D1-datadog-apikey"
@@ -33,12 +33,14 @@ const (
 )
 
 const (
-	oktaSecret = "prod/okta/datadog"
-	okta       = `{"integration_type":"OKTA"}`
+	oktaSecret  = "prod/okta/datadog"
+	okta        = `{"integration_type":"OKTA"}`
+	entraSecret = "prod/entra-id/datadog"
+	bindings    = "/credential-relay/"
 )
 
-// world is an engine and everything around it, in this process and without a
-// socket, so that its time may be synctest's.
+// world is an engine and everything around it. It runs in this process and opens
+// no socket, so that its time may be synctest's.
 type world struct {
 	testing.TB
 	aws     *awssim.Simulator
@@ -46,110 +48,246 @@ type world struct {
 	line    *line
 	engine  *Engine
 
-	awsBefore, datadogBefore int // calls that forget has left behind
+	datadogBefore int // how many requests Datadog got before the last forget
 }
 
 func newWorld(t testing.TB) *world {
 	w := &world{TB: t, aws: awssim.New(), datadog: datadogsim.New()}
 	w.datadog.SetKeys(canaryAPIKey, canaryAppKey)
-	w.line = &line{aws: w.aws, datadog: http.StripPrefix("/base", w.datadog), counts: map[string]int{}}
+	return w.instance()
+}
+
+// instance returns the same world as another instance of the function meets it:
+// with an engine and a line of its own.
+func (w *world) instance() *world {
+	other := *w
+	other.line = &line{aws: w.aws, datadog: http.StripPrefix("/base", w.datadog), counts: map[string]int{}}
+	if w.line != nil {
+		other.line.nature = w.line.nature
+	}
 	config := aws.Config{
 		Region:       awssim.Region,
 		BaseEndpoint: aws.String("https://aws.example"),
 		Credentials:  aws.CredentialsProviderFunc(identity),
-		HTTPClient:   &http.Client{Transport: w.line},
+		HTTPClient:   &http.Client{Transport: other.line},
 		Retryer:      func() aws.Retryer { return aws.NopRetryer{} },
 	}
-	w.engine = &Engine{
+	other.engine = &Engine{
 		Sources: Sources{SecretsManager: secretsmanager.NewFromConfig(config), ParameterStore: ssm.NewFromConfig(config)},
 		Datadog: &datadog.Client{
 			URL:       &url.URL{Scheme: "https", Host: "datadog.example", Path: "/base"},
 			Keys:      datadog.Fixed(datadog.Keys{API: datadog.NewSecret(canaryAPIKey), Application: datadog.NewSecret(canaryAppKey)}),
-			Transport: w.line,
+			Transport: other.line,
 		},
 		BindingsPath: "/credential-relay",
 	}
-	return w
+	return &other
 }
 
 func identity(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: canaryAWSKey}, nil
 }
 
-// bound is a world with a secret that feeds the config 1111, which holds an
-// older credential.
+// bound returns a world with a secret that feeds the config 1111, which holds an
+// older credential. There is no receipt yet.
 func bound(t testing.TB) *world {
 	w := newWorld(t)
-	w.aws.PutSecret(oktaSecret, `{"api_token":"`+canary+`"}`)
+	w.provide(KindSecret, canary)
 	w.bind("secrets/"+oktaSecret, "1111", okta)
 	return w
 }
 
-// bind makes a binding and the config it is for.
-func (w *world) bind(source, config, value string) {
-	w.aws.PutParameter("/credential-relay/"+source+"/"+config, "String", value)
+// settled returns a world with a source of a kind that feeds the config 1111, and
+// nothing left to do: the receipt says that Datadog holds the source's version.
+func settled(t testing.TB, kind Kind) *world {
+	w := newWorld(t)
+	w.provide(kind, canary)
+	w.bind(string(kind)+"s/"+oktaSecret, "1111", okta)
+	w.settle()
+	return w
+}
+
+// settle relays every binding, so that nothing is left to do, and forgets the
+// calls. It must run in virtual time.
+func (w *world) settle() {
+	w.Helper()
+	time.Sleep(1234567 * time.Nanosecond) // a date with a fraction of a second proves what it says
+	results, left := w.engine.Relay(context.Background(), Request{Selector: Selector{All: true}})
+	for _, r := range results {
+		if r.Outcome != Updated || left > 0 {
+			w.Fatalf("got %s and %d left, want updated", encoded(w, r), left)
+		}
+	}
+	time.Sleep(time.Second)
+	w.forget()
+}
+
+// bind makes a binding and the config that it is for.
+func (w *world) bind(source, id, value string) {
+	w.aws.PutParameter(bindings+source+"/"+id, "String", value)
 	var options struct {
 		Type string `json:"integration_type"`
 	}
 	_ = json.Unmarshal([]byte(value), &options)
 	w.datadog.PutConfig(datadogsim.Config{
-		ID: config, Type: options.Type, Domain: "acme.example.com", State: "valid", Enabled: true,
+		ID: id, Type: options.Type, Domain: "acme.example.com", State: "valid", Enabled: true,
 		Secrets: map[string]any{"api_token": "old"},
 	})
 }
 
-// forget starts the counts of calls and PATCHes again.
-func (w *world) forget() {
-	w.awsBefore, w.datadogBefore = len(w.aws.Calls()), len(w.datadog.Requests())
-	w.line.failing(nil)
+// unbind deletes a binding.
+func (w *world) unbind(source, id string) { w.deleteParameter(bindings + source + "/" + id) }
+
+// mode gives the binding of the config 1111 a mode, and the config a flag.
+func (w *world) mode(kind Kind, mode EnabledMode, enabled bool) {
+	w.aws.PutParameter(bindings+string(kind)+"s/"+oktaSecret+"/1111", "String", `{"integration_type":"OKTA","enabled":"`+string(mode)+`"}`)
+	w.config("1111", func(config *datadogsim.Config) { config.Enabled = enabled })
 }
 
-// receipt returns a config's receipt; nil when there is none.
-func (w *world) receipt(id string) *Receipt {
+// sourceOf returns the source that the tests have of a kind.
+func sourceOf(kind Kind) Source {
+	if kind == KindParameter {
+		return ParameterNamed(oktaSecret)
+	}
+	return SecretNamed(oktaSecret)
+}
+
+// provide gives the source of a kind a new version with this token.
+func (w *world) provide(kind Kind, token string) {
+	if kind == KindParameter {
+		w.aws.PutParameter("/"+oktaSecret, "SecureString", `{"api_token":"`+token+`"}`)
+		return
+	}
+	w.aws.PutSecret(oktaSecret, `{"api_token":"`+token+`"}`)
+}
+
+// remove deletes the source of a kind. A secret can then still be restored.
+func (w *world) remove(kind Kind) {
+	if kind == KindParameter {
+		w.deleteParameter("/" + oktaSecret)
+		return
+	}
+	w.aws.DeleteSecret(oktaSecret)
+}
+
+// removeForGood deletes the secret so that it cannot be restored.
+func (w *world) removeForGood() {
+	w.must("secretsmanager.DeleteSecret", map[string]any{"SecretId": oktaSecret, "ForceDeleteWithoutRecovery": true})
+}
+
+// createEmpty makes a secret that has yet to get its first version.
+func (w *world) createEmpty() {
+	w.must("secretsmanager.CreateSecret", map[string]any{"Name": oktaSecret})
+}
+
+// restore takes back the deletion of the secret.
+func (w *world) restore() {
+	w.must("secretsmanager.RestoreSecret", map[string]any{"SecretId": oktaSecret})
+}
+
+// moveCurrent moves AWSCURRENT from one version to another.
+func (w *world) moveCurrent(secret, from, to string) {
+	w.must("secretsmanager.UpdateSecretVersionStage", map[string]any{
+		"SecretId": secret, "VersionStage": LabelCurrent, "RemoveFromVersionId": from, "MoveToVersionId": to,
+	})
+}
+
+func (w *world) deleteParameter(name string) {
+	w.must("AmazonSSM.DeleteParameter", map[string]any{"Name": name})
+}
+
+// awsAnswer is what the tests read of AWS's answers.
+type awsAnswer struct {
+	SecretString       string
+	VersionID          string
+	VersionIDsToStages map[string][]string
+	Parameter          *struct {
+		Value            string
+		Version          int64
+		LastModifiedDate float64 // in seconds
+	}
+	Message string
+}
+
+// aside calls AWS as a person does: no fault of the line hits the call. It reports
+// whether the call succeeded.
+func (w *world) aside(target string, input map[string]any) (got awsAnswer, ok bool) {
 	w.Helper()
-	receipt, err := w.engine.readReceipt(context.Background(), datadog.ConfigID(id))
-	if err != nil {
+	request := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(encoded(w, input)))
+	request.Header.Set("X-Amz-Target", target)
+	recorder := httptest.NewRecorder()
+	w.aws.ServeHTTP(recorder, request)
+	if err := json.Unmarshal(recorder.Body.Bytes(), &got); err != nil {
+		w.Fatalf("%s: %v", target, err)
+	}
+	return got, recorder.Code == http.StatusOK
+}
+
+// must is aside for a call that has to succeed.
+func (w *world) must(target string, input map[string]any) awsAnswer {
+	w.Helper()
+	got, ok := w.aside(target, input)
+	if !ok {
+		w.Fatalf("%s: %s", target, got.Message)
+	}
+	return got
+}
+
+// version returns a source's current version, and the token in it.
+func (w *world) version(source Source) (id, token string) {
+	w.Helper()
+	var text string
+	if source.Kind == KindParameter {
+		found := w.must("AmazonSSM.GetParameter", map[string]any{"Name": source.Name, "WithDecryption": true}).Parameter
+		changed := time.UnixMilli(int64(math.Round(found.LastModifiedDate * 1000)))
+		id, text = versionOf(&types.Parameter{Version: found.Version, LastModifiedDate: &changed}), found.Value
+	} else {
+		found := w.must("secretsmanager.GetSecretValue", map[string]any{"SecretId": source.Name})
+		id, text = found.VersionID, found.SecretString
+	}
+	var members struct {
+		APIToken     string `json:"api_token"`
+		ClientSecret string `json:"client_secret"`
+	}
+	if err := json.Unmarshal([]byte(text), &members); err != nil {
 		w.Fatal(err)
 	}
-	return receipt
+	return id, members.APIToken + members.ClientSecret
 }
 
-// relay relays a source within a time, and looks for what may not be in its
-// outcomes.
-func (w *world) relay(source Source, within time.Duration) []Result {
+// current returns the id of a source's current version.
+func (w *world) current(source Source) string {
 	w.Helper()
-	ctx, cancel := context.WithTimeout(w.Context(), within)
-	defer cancel()
-	started := time.Now()
-	outcomes, _ := w.engine.Relay(ctx, Request{Selector: Selector{Source: source}})
-	if took := time.Since(started); took > within {
-		w.Errorf("took %v, and there were %v", took, within)
-	}
-	text := encoded(w, outcomes)
-	for _, secret := range []string{canary, canaryAPIKey, canaryAppKey, canaryAWSKey} {
-		if strings.Contains(text, secret) {
-			w.Errorf("an outcome holds %s: %s", secret, text)
-		}
-	}
-	return outcomes
+	id, _ := w.version(source)
+	return id
 }
 
-// relayOne is relay for a source that has one binding.
-func (w *world) relayOne(source Source, within time.Duration) Result {
+// config changes a config without a call of Datadog's API. Its date stays.
+func (w *world) config(id string, change func(*datadogsim.Config)) {
 	w.Helper()
-	outcomes := w.relay(source, within)
-	if len(outcomes) != 1 {
-		w.Fatalf("got %d outcomes, want one: %s", len(outcomes), encoded(w, outcomes))
+	config, ok := w.datadog.Config(id)
+	if !ok {
+		w.Fatalf("there is no config %s", id)
 	}
-	return outcomes[0]
+	change(&config)
+	w.datadog.PutConfig(config)
+}
+
+// edit has a person change a config in Datadog.
+func (w *world) edit(id string, change func(*datadogsim.Config)) {
+	w.Helper()
+	w.config(id, func(config *datadogsim.Config) {
+		config.ModifiedAt = time.Now()
+		change(config)
+	})
 }
 
 // holds reports whether a config holds these secrets, given as JSON.
-func (w *world) holds(config, secrets string) bool {
+func (w *world) holds(id, secrets string) bool {
 	w.Helper()
-	stored, ok := w.datadog.Config(config)
+	stored, ok := w.datadog.Config(id)
 	if !ok {
-		w.Fatalf("there is no config %s", config)
+		w.Fatalf("there is no config %s", id)
 	}
 	var want map[string]any
 	if err := json.Unmarshal([]byte(secrets), &want); err != nil {
@@ -158,10 +296,19 @@ func (w *world) holds(config, secrets string) bool {
 	return reflect.DeepEqual(stored.Secrets, want)
 }
 
-// refused is Datadog's answer to a credential that it calls invalid.
+// refused is Datadog's answer that a credential is invalid.
 var refused = datadogsim.Answer{Status: http.StatusBadRequest, Body: `{"errors":["the source does not accept it"]}`}
 
-// refuse has Datadog call every credential invalid that holds a text.
+// notOffered is Datadog's answer that it does not offer to validate.
+var notOffered = datadogsim.Answer{Status: http.StatusNotFound, Body: `{"errors":["Not found"]}`}
+
+// withoutValidation has Datadog offer no validation.
+func (w *world) withoutValidation() {
+	w.datadog.ScriptForever(datadogsim.Validate, notOffered)
+	w.datadog.ScriptForever(datadogsim.ValidateStored, notOffered)
+}
+
+// refuse has Datadog refuse every credential that holds a text.
 func (w *world) refuse(text string) {
 	w.datadog.Accept(func(_, _ string, secrets map[string]any) error {
 		if held, _ := json.Marshal(secrets); strings.Contains(string(held), text) {
@@ -171,26 +318,158 @@ func (w *world) refuse(text string) {
 	})
 }
 
-// moveCurrent moves AWSCURRENT from one version to another.
-func (w *world) moveCurrent(secret, from, to string) {
-	_, err := w.engine.Sources.SecretsManager.UpdateSecretVersionStage(w.Context(), &secretsmanager.UpdateSecretVersionStageInput{
-		SecretId: &secret, VersionStage: aws.String(LabelCurrent), RemoveFromVersionId: &from, MoveToVersionId: &to,
-	})
-	if err != nil {
-		w.Error(err)
+// acceptAll has Datadog accept every credential.
+func (w *world) acceptAll() { w.datadog.Accept(nil) }
+
+// forget starts the counts of calls and PATCHes again, and ends the faults.
+func (w *world) forget() {
+	w.datadogBefore = len(w.datadog.Requests())
+	w.line.failing(nil)
+}
+
+// relay relays a source within a time, and looks for secrets in the results.
+func (w *world) relay(source Source, within time.Duration) []Result {
+	w.Helper()
+	results, _ := w.ask(Request{Selector: Selector{Source: source}}, within)
+	return results
+}
+
+// relayOne is relay for a source that has one binding.
+func (w *world) relayOne(source Source, within time.Duration) Result {
+	w.Helper()
+	return w.one(w.relay(source, within), 0)
+}
+
+// asked does what a request says within a minute. It wants one result.
+func (w *world) asked(request Request) Result {
+	w.Helper()
+	return w.one(w.ask(request, time.Minute))
+}
+
+// event is what an event about a source leads to. version is what the event says
+// is current; empty for none. It wants one result.
+func (w *world) event(source Source, version string) Result {
+	w.Helper()
+	return w.asked(Request{Selector: Selector{Source: source}, IfDue: true, VersionID: version})
+}
+
+// reconcile reconciles within a time.
+func (w *world) reconcile(within time.Duration) (results []Result, left int) {
+	w.Helper()
+	return w.ask(Request{Selector: Selector{All: true}, IfDue: true, settle: true}, within)
+}
+
+// reconcileOne is reconcile where there is one binding.
+func (w *world) reconcileOne() Result {
+	w.Helper()
+	return w.one(w.reconcile(time.Minute))
+}
+
+// ask does what a request says within a time, and looks for secrets in whatever
+// comes of it.
+func (w *world) ask(request Request, within time.Duration) (results []Result, left int) {
+	w.Helper()
+	ctx, cancel := context.WithTimeout(w.Context(), within)
+	defer cancel()
+	started := time.Now()
+	if request.settle {
+		results, left = w.engine.Reconcile(ctx)
+	} else {
+		results, left = w.engine.Relay(ctx, request)
+	}
+	if took := time.Since(started); took > within {
+		w.Errorf("took %v, and there were %v", took, within)
+	}
+	w.hides(encoded(w, results))
+	w.hides(strings.Join(w.line.receipts(), "\n"))
+	return results, left
+}
+
+// one returns the one result.
+func (w *world) one(results []Result, left int) Result {
+	w.Helper()
+	if len(results) != 1 || left != 0 {
+		w.Fatalf("got %d results and %d left, want one and none: %s", len(results), left, encoded(w, results))
+	}
+	return results[0]
+}
+
+// status returns how the config 1111 stands, and checks that nothing was changed
+// and no value read.
+func (w *world) status(selector Selector) BindingStatus {
+	w.Helper()
+	w.forget()
+	ctx, cancel := context.WithTimeout(w.Context(), time.Minute)
+	defer cancel()
+	statuses, left := w.engine.Status(ctx, selector)
+	if len(statuses) != 1 || left != 0 {
+		w.Fatalf("got %d statuses and %d left, want one and none: %s", len(statuses), left, encoded(w, statuses))
+	}
+	w.hides(encoded(w, statuses))
+	for _, c := range w.served() {
+		if slices.Contains([]string{"GetSecretValue", "PutParameter", "patch", "azure", "validate", "validate-stored"}, c.operation) {
+			w.Errorf("status made the call %v", c)
+		}
+	}
+	return statuses[0]
+}
+
+// hides looks for secrets in an output.
+func (w *world) hides(output string) {
+	w.Helper()
+	for _, secret := range []string{canary, canaryAPIKey, canaryAppKey, canaryAWSKey} {
+		if strings.Contains(output, secret) {
+			w.Errorf("an output holds %s: %s", secret, output)
+		}
 	}
 }
 
-// reads counts how often values have been read.
-func (w *world) reads() int {
-	reads := 0
-	for _, call := range w.aws.Calls()[w.awsBefore:] {
-		if call.Operation == "GetSecretValue" || call.Operation == "GetParameter" && !strings.Contains(call.Resource, "/receipts/") {
-			reads++
+// receipt returns a config's receipt; nil when there is none.
+func (w *world) receipt(id string) *Receipt {
+	w.Helper()
+	found, ok := w.aside("AmazonSSM.GetParameter", map[string]any{"Name": bindings + "receipts/" + strings.ToLower(id)})
+	if !ok {
+		return nil
+	}
+	return parseReceipt(&types.Parameter{Value: &found.Parameter.Value})
+}
+
+// leave writes a receipt of the config 1111 as a person would.
+func (w *world) leave(value string) { w.aws.PutParameter(bindings+"receipts/1111", "String", value) }
+
+// isTrue checks that the receipt of the config 1111 says what is so: Datadog took
+// this version of the source, and the config has not changed since.
+func (w *world) isTrue(version string) {
+	w.Helper()
+	receipt := w.receipt("1111")
+	config, _ := w.datadog.Config("1111")
+	switch {
+	case receipt == nil || receipt.VersionID != version || receipt.Outcome != Updated:
+		w.Errorf("got the receipt %s, want version %s, updated", encoded(w, receipt), version)
+	case !receipt.ModifiedAt.IsZero() && !sameDate(receipt.ModifiedAt, config.ModifiedAt):
+		w.Errorf("the receipt says %v, and the config was modified at %v", receipt.ModifiedAt, config.ModifiedAt)
+	}
+}
+
+// patches returns the bodies of the PATCHes that Datadog got.
+func (w *world) patches() []string {
+	var bodies []string
+	for _, request := range w.datadog.Requests()[w.datadogBefore:] {
+		if request.Operation == datadogsim.Patch {
+			bodies = append(bodies, request.Body)
 		}
 	}
-	return reads
+	return bodies
 }
+
+// times counts the calls of an operation.
+func (w *world) times(operation string) int { return w.line.times(operation) }
+
+// served lists the instance's calls, by their operations' names.
+func (w *world) served() []call { return w.line.served() }
+
+// reads counts how often the instance has read a value of a source.
+func (w *world) reads() int { return w.line.reads() }
 
 func encoded(t testing.TB, value any) string {
 	t.Helper()
@@ -199,168 +478,4 @@ func encoded(t testing.TB, value any) string {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-// call is one request to a simulator: the operation's name there, and how many
-// of that name it makes.
-type call struct {
-	operation string
-	nth       int
-}
-
-// line carries requests to the simulators, and fails as a test has it.
-type line struct {
-	aws, datadog http.Handler
-
-	lock   sync.Mutex
-	counts map[string]int   // of calls, by operation
-	fault  func(call) fault // nil for no fault
-}
-
-// fault stands between a request and the one who would serve it.
-type fault func(request *http.Request, serve func() *http.Response) (*http.Response, error)
-
-// failing has the calls from now on fail as which says: nil is for no fault.
-func (l *line) failing(which func(call) fault) {
-	l.lock.Lock()
-	defer l.lock.Unlock()
-	l.counts, l.fault = map[string]int{}, which
-}
-
-func (l *line) begin(request *http.Request) fault {
-	l.lock.Lock()
-	defer l.lock.Unlock()
-	operation := operationOf(request)
-	l.counts[operation]++
-	if l.fault == nil {
-		return nil
-	}
-	return l.fault(call{operation, l.counts[operation]})
-}
-
-func (l *line) RoundTrip(request *http.Request) (*http.Response, error) {
-	if err := request.Context().Err(); err != nil {
-		return nil, err
-	}
-	handler := l.datadog
-	if request.Header.Get("X-Amz-Target") != "" {
-		handler = l.aws
-	}
-	serve := func() *http.Response {
-		recorder := httptest.NewRecorder()
-		handler.ServeHTTP(recorder, request)
-		return recorder.Result()
-	}
-	if fail := l.begin(request); fail != nil {
-		return fail(request, serve)
-	}
-	return serve(), nil
-}
-
-// operationOf gives a request the name that its simulator has for it.
-func operationOf(request *http.Request) string {
-	if _, name, ok := strings.Cut(request.Header.Get("X-Amz-Target"), "."); ok {
-		return name
-	}
-	switch path := request.URL.Path; {
-	case strings.HasSuffix(path, "/delegated-token"):
-		return string(datadogsim.DelegatedToken)
-	case request.Method == http.MethodGet:
-		return string(datadogsim.Get)
-	case request.Method == http.MethodPatch:
-		return string(datadogsim.Patch)
-	case request.Method == http.MethodPut:
-		return string(datadogsim.Azure)
-	case strings.HasSuffix(path, "/integration_config/validate"):
-		return string(datadogsim.Validate)
-	default:
-		return string(datadogsim.ValidateStored)
-	}
-}
-
-var errReset = errors.New("connection reset by peer")
-
-// hang answers nothing for as long as the caller waits.
-func hang(request *http.Request, _ func() *http.Response) (*http.Response, error) {
-	<-request.Context().Done()
-	return nil, request.Context().Err()
-}
-
-// answer is a fault that is an answer.
-func answer(status int, body string, header ...string) fault {
-	return func(request *http.Request, _ func() *http.Response) (*http.Response, error) {
-		recorder := httptest.NewRecorder()
-		for i := 0; i < len(header); i += 2 {
-			recorder.Header().Set(header[i], header[i+1])
-		}
-		recorder.WriteHeader(status)
-		_, _ = io.WriteString(recorder, body)
-		return recorder.Result(), nil
-	}
-}
-
-// awsFault is an answer that is an error of AWS.
-func awsFault(status int, code string) fault {
-	return answer(status, `{"__type":"`+code+`","Message":"as the test has it"}`, "Content-Type", "application/x-amz-json-1.1")
-}
-
-// always has every call of an operation fail, from the nth on.
-func always(operation string, nth int, fail fault) func(call) fault {
-	return func(this call) fault {
-		if this.operation == operation && this.nth >= nth {
-			return fail
-		}
-		return nil
-	}
-}
-
-// once has the nth call of an operation fail.
-func once(operation string, nth int, fail fault) func(call) fault {
-	return func(this call) fault {
-		if (this == call{operation, nth}) {
-			return fail
-		}
-		return nil
-	}
-}
-
-// served lists the calls that the simulators have noted, AWS's first.
-func (w *world) served() []call {
-	var operations []string
-	for _, call := range w.aws.Calls()[w.awsBefore:] {
-		operations = append(operations, call.Operation)
-	}
-	for _, request := range w.datadog.Requests()[w.datadogBefore:] {
-		operations = append(operations, string(request.Operation))
-	}
-	var calls []call
-	counts := map[string]int{}
-	for _, operation := range operations {
-		counts[operation]++
-		calls = append(calls, call{operation, counts[operation]})
-	}
-	return calls
-}
-
-func TestOneRelay(t *testing.T) {
-	w := bound(t)
-	w.relayOne(SecretNamed(oktaSecret), time.Minute)
-	w.forget()
-	if o := w.relayOne(SecretNamed(oktaSecret), time.Minute); o.Outcome != Updated || o.Error != nil {
-		t.Errorf("got %s, want updated", encoded(t, o))
-	}
-	want := []call{
-		{"GetParametersByPath", 1},
-		{"GetSecretValue", 1},
-		{"GetSecretValue", 2},
-		{"PutParameter", 1},
-		{"get", 1},
-		{"validate", 1},
-		{"patch", 1},
-		{"validate-stored", 1},
-	}
-	got := slices.DeleteFunc(w.served(), func(c call) bool { return c.operation == "GetParameter" })
-	if !slices.Equal(got, want) {
-		t.Errorf("got the calls %v, want %v", got, want)
-	}
 }
