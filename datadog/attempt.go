@@ -6,7 +6,9 @@ import (
 )
 
 const (
-	// readLimit is how long an attempt to read may take.
+	// readLimit is how long the first attempt to read may take. Each later attempt
+	// may take twice as long as the one before: a dead connection is given up soon,
+	// and a slow answer still arrives.
 	readLimit = 10 * time.Second
 	// slowLimit is how long an attempt to validate or store may take if there is
 	// no deadline. With one, such an attempt may take all the time that is left
@@ -27,12 +29,13 @@ func (o operation) callContext(ctx context.Context) (context.Context, context.Ca
 	return context.WithDeadline(ctx, deadline.Add(-min(reserve, time.Until(deadline)/4)))
 }
 
-// attemptContext returns the context of one attempt of a call.
-func (o operation) attemptContext(ctx context.Context) (context.Context, context.CancelFunc) {
+// attemptContext returns the context of one attempt of a call, after so many
+// attempts before it.
+func (o operation) attemptContext(ctx context.Context, before int) (context.Context, context.CancelFunc) {
 	_, ok := ctx.Deadline()
 	switch {
 	case !o.slow:
-		return context.WithTimeout(ctx, readLimit)
+		return context.WithTimeout(ctx, readLimit<<before)
 	case !ok:
 		return context.WithTimeout(ctx, slowLimit)
 	default:

@@ -92,7 +92,7 @@ func (c *Client) attempts(ctx context.Context, req request, source KeySource, ke
 			tallyOf(ctx).retries.Add(1)
 		}
 		mask.addKeys(keys)
-		failure := c.attempt(ctx, req, keys, mask, decode)
+		failure := c.attempt(ctx, req, keys, mask, decode, state.attempts)
 		if failure == nil {
 			return nil
 		}
@@ -103,9 +103,9 @@ func (c *Client) attempts(ctx context.Context, req request, source KeySource, ke
 	}
 }
 
-// attempt sends a request and reads the answer.
-func (c *Client) attempt(ctx context.Context, req request, keys *Keys, mask *Mask, decode decoder) *Error {
-	ctx, cancel := req.operation.attemptContext(ctx)
+// attempt sends a request and reads the answer, after so many attempts before it.
+func (c *Client) attempt(ctx context.Context, req request, keys *Keys, mask *Mask, decode decoder, before int) *Error {
+	ctx, cancel := req.operation.attemptContext(ctx, before)
 	defer cancel()
 	if ctx.Err() != nil {
 		return &Error{Call: req.call, Retryable: true, Err: ctx.Err()}

@@ -90,9 +90,14 @@ func (f Federation) proof(ctx context.Context, at time.Time) (datadog.Proof, err
 	}, "|")
 	return datadog.Proof{Text: datadog.NewSecret(text), Holds: datadog.Secrets{
 		"session token": datadog.NewSecret(credentials.SessionToken),
-		"authorization": datadog.NewSecret(call.Header.Get("Authorization")),
-		"headers":       datadog.NewSecret(string(headers)),
+		"signature":     datadog.NewSecret(signatureIn(call.Header.Get("Authorization"))),
 	}}, nil
+}
+
+// signatureIn returns what is secret in a signed Authorization header.
+func signatureIn(authorization string) string {
+	_, signature, _ := strings.Cut(authorization, "Signature=")
+	return signature
 }
 
 // stsOf is the endpoint of STS in a region, and the region to sign for.

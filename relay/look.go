@@ -27,8 +27,9 @@ func (e *Engine) look(ctx context.Context, w *work) error {
 	if w.config != nil {
 		w.see(*w.config)
 	}
-	if receiptErr != nil {
-		return nil //nolint:nilerr // a receipt that cannot be read never fails a relay
+	unread := w.config == nil && !datadog.IsForbidden(w.configErr)
+	if unread || receiptErr != nil { // a receipt that cannot be read never fails a relay
+		return nil
 	}
 	return e.findRival(ctx, w)
 }

@@ -132,7 +132,7 @@ func taking(operation string, d time.Duration) func(call) fault {
 // many that leaves.
 func TestOutOfTime(t *testing.T) {
 	const number = 3 * bindingsAtOnce
-	slow := taking("patch", 5*time.Second)
+	slow := taking("patch", 2500*time.Millisecond)
 	for _, c := range []struct {
 		name   string
 		within time.Duration
@@ -141,8 +141,8 @@ func TestOutOfTime(t *testing.T) {
 		left   int
 	}{
 		{"enough", time.Minute, slow, number, 0},
-		{"enough for two rounds", 11900 * time.Millisecond, slow, 2 * bindingsAtOnce, bindingsAtOnce},
-		{"enough for one", 6900 * time.Millisecond, slow, bindingsAtOnce, 2 * bindingsAtOnce},
+		{"enough for two rounds", 6900 * time.Millisecond, slow, 2 * bindingsAtOnce, bindingsAtOnce},
+		{"enough for one", 4400 * time.Millisecond, slow, bindingsAtOnce, 2 * bindingsAtOnce},
 		{"not enough to begin with", 1900 * time.Millisecond, slow, 0, number},
 		{"slow sources", 20 * time.Second, taking("DescribeSecret", 3*time.Second), number, 0},
 		{"slow sources, and no time after them", 6100 * time.Millisecond, taking("DescribeSecret", 1500*time.Millisecond), 0, number},
@@ -236,8 +236,8 @@ func TestLeftComeFirst(t *testing.T) {
 		for run := range 3 {
 			time.Sleep(time.Hour)
 			w.rotateEach(number, fmt.Sprint(canary, run))
-			w.line.failing(taking("patch", 5*time.Second))
-			results, left := w.reconcile(6900 * time.Millisecond)
+			w.line.failing(taking("patch", 2500*time.Millisecond))
+			results, left := w.reconcile(4400 * time.Millisecond)
 			if len(results) != bindingsAtOnce || left != number-bindingsAtOnce {
 				t.Errorf("got %d results and %d left, want %d and %d", len(results), left, bindingsAtOnce, number-bindingsAtOnce)
 			}
