@@ -21,8 +21,8 @@ import (
 
 // Each scenario plants these, and no output of any kind may hold one.
 var canaries = map[string]string{
-	"CANARY":        "canary-0Q7credential-ofTheSource",
-	"CANARY2":       "canary-9Z3credential-afterRotation",
+	"CANARY":        "canary-0Q7ofTheSource-k4wz",
+	"CANARY2":       "canary-9Z3afterRotation-m8ty",
 	"APIKEY":        "canary-4D1datadog-apikey",
 	"APPKEY":        "canary-8E2datadog-appkey",
 	"AWS_SECRETKEY": "canary-6F5aws-secretkey",
