@@ -26,7 +26,7 @@ import (
 
 // The secrets of the tests. None may be in any output.
 const (
-	canary       = "canary-5M3-the-credential"
+	canary       = "canary-5M3-qz7Lw-8Wp2x-Xv4k"
 	canaryAPIKey = "canary-4D1-datadog-apikey"
 	canaryAppKey = "canary-8E2-datadog-appkey"
 	canaryAWSKey = "canary-6F5-aws-secretkey"
