@@ -48,7 +48,7 @@ func (e *Engine) Set(ctx context.Context, r Rotation) ([]Result, error) {
 	return e.step(ctx, r, func(ctx context.Context, s *rotationStep) {
 		s.try(ctx)
 		s.store(ctx, func(w *work) bool { return !aws.ToBool(w.result.Validated) })
-		s.store(ctx, func(w *work) bool { return aws.ToBool(w.result.Validated) })
+		s.store(ctx, func(w *work) bool { return !w.sent })
 	})
 }
 

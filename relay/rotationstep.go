@@ -133,13 +133,17 @@ func (s *rotationStep) putBack(ctx context.Context) {
 	results := sideBySide(ctx, back, func(ctx context.Context, b *work) error {
 		b.read = read(b.Source, "")
 		w := s.works[slices.Index(back, b)]
-		if err := s.engine.look(ctx, b); err != nil || b.configProblem(b.Binding) != nil {
-			return err
+		err := s.engine.look(ctx, b)
+		if err == nil {
+			err = b.configProblem(b.Binding)
 		}
 		if !w.sent && (b.receipt == nil || b.receipt.VersionID != s.rotation.Token) {
 			return nil
 		}
 		b.sent = true
+		if err != nil {
+			return err
+		}
 		d := decision{action: relayIt}
 		if b.nowErr != nil {
 			d = decision{action: report, err: failed(AtSource, b.nowErr)}
