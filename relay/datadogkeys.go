@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jmespath-community/go-jmespath/pkg/api"
 	"golang.org/x/sync/errgroup"
 
 	"credential-relay/datadog"
@@ -17,10 +16,10 @@ import (
 // one for admins says what site its keys are for.
 // https://docs.aws.amazon.com/secretsmanager/latest/userguide/mes-partners.html
 var keyFields = []Field{
-	{Key: "api_key", form: text, optional: true, expression: api.MustCompile("api_key || DD_API_KEY || apiKey || adminApiKey")},
-	{Key: "app_key", form: text, optional: true, expression: api.MustCompile("app_key || DD_APP_KEY || appKey || adminAppKey")},
-	{Key: "token", form: text, optional: true, expression: api.MustCompile("token"), whole: plainText},
-	{Key: "site", form: text, optional: true, expression: api.MustCompile("site")},
+	{Key: "api_key", form: text, optional: true, expression: mustCompile("api_key || DD_API_KEY || apiKey || adminApiKey")},
+	{Key: "app_key", form: text, optional: true, expression: mustCompile("app_key || DD_APP_KEY || appKey || adminAppKey")},
+	{Key: "token", form: text, optional: true, expression: mustCompile("token"), whole: plainText},
+	{Key: "site", form: text, optional: true, expression: mustCompile("site")},
 }
 
 // DatadogKeys gives Datadog's own keys from the secrets or parameters with these

@@ -1,59 +1,47 @@
 package relay
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"credential-relay/datadog"
 )
 
-// document is what a credential's value holds: decoded JSON, or plain text.
+// document is what a credential's value holds: a JSON value, or plain text.
 type document struct {
-	json any
+	json any // nil for plain text, and for null
 	text string
 }
 
-// parse never fails: a value that is not JSON is a text. So is a bare number,
-// since a token may be made of digits.
+// parse returns the document of a value that is valid UTF-8. A value that is not
+// JSON is plain text. So is a bare number, since a token can consist of digits.
 func parse(value []byte) document {
-	decoder := json.NewDecoder(bytes.NewReader(value))
-	decoder.UseNumber() // a number in a key file stays as it is written
-	var decoded any
-	if decoder.Decode(&decoded) == nil && !isNumber(decoded) {
-		if _, err := decoder.Token(); errors.Is(err, io.EOF) {
-			return document{json: decoded}
-		}
+	decoded, ok := decodeJSON(value)
+	if _, isNumber := decoded.(jsonNumber); ok && !isNumber {
+		return document{json: decoded}
 	}
 	return document{text: withoutLineBreak(string(value))}
 }
 
-func isNumber(value any) bool {
-	_, ok := value.(json.Number)
-	return ok
-}
-
-// withoutLineBreak drops the line break that an editor or echo leaves behind a
-// plain token.
+// withoutLineBreak drops the line break that an editor or echo adds to a plain
+// token.
 func withoutLineBreak(text string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
 }
 
-// pick makes the Datadog secrets of a document. An error names the key at
-// fault, and never the value.
+// pick returns the Datadog secrets of a document. An error names the key at
+// fault, and never the value. All fields together have the bounds of one
+// evaluation.
 func (d document) pick(fields []Field) (datadog.Secrets, error) {
 	secrets := datadog.Secrets{}
+	evaluation := newEvaluation()
 	for _, field := range fields {
-		value, err := field.find(d)
-		switch {
-		case err != nil:
-		case value != nil:
-			value, err = field.form.check(value)
-		case !field.optional:
-			err = d.missing()
+		value, err := field.find(evaluation, d)
+		if err == nil && value != nil {
+			value, err = evaluation.plain(value, 1)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", field.Key, err)
@@ -65,37 +53,50 @@ func (d document) pick(fields []Field) (datadog.Secrets, error) {
 	return secrets, nil
 }
 
+// find returns the value that a field selects. It is nil if the field is optional
+// and selects nothing.
+func (f Field) find(e *evaluation, d document) (value any, err error) {
+	if f.whole != nil {
+		value = f.whole(d)
+	}
+	if value == nil {
+		value, err = e.run(f.expression, d.root())
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case value != nil:
+		return f.form.check(value)
+	case f.optional:
+		return nil, nil
+	default:
+		return nil, d.missing()
+	}
+}
+
+// root returns what expressions are applied to. Null is an empty text.
+func (d document) root() any {
+	if d.json == nil {
+		return d.text
+	}
+	return d.json
+}
+
 func (d document) missing() error {
-	if _, ok := d.json.(map[string]any); !ok {
+	if _, ok := d.json.(*jsonObject); !ok {
 		return errors.New("is missing from the source, which is not a JSON object")
 	}
 	return errors.New("is missing from the source")
 }
 
-// find gives what the field selects; nil when that is nothing.
-func (f Field) find(d document) (any, error) {
-	if f.whole != nil {
-		if value := f.whole(d); value != nil {
-			return value, nil
-		}
-	}
-	root := d.json
-	if root == nil {
-		root = d.text // so that the expression @ selects it
-	}
-	found, err := f.expression.Search(root)
-	if err != nil { // its text may quote the value
-		return nil, errors.New("its expression does not apply to what the source holds")
-	}
-	return found, nil
-}
-
-// check refuses what is empty or of the wrong type, and gives a value the type
-// that Datadog documents for its key.
+// check refuses a value that is empty or of the wrong type. It returns the value
+// in the type that Datadog documents for its key.
 func (f form) check(value any) (any, error) {
 	switch f {
 	case text:
 		return checkText(value)
+	case headerText:
+		return checkHeaderText(value)
 	case keyFile:
 		return checkKeyFile(value)
 	default:
@@ -107,8 +108,8 @@ func checkAny(value any) (any, error) {
 	switch value := value.(type) {
 	case string:
 		return checkText(value)
-	case map[string]any:
-		if len(value) == 0 {
+	case *jsonObject:
+		if len(value.names) == 0 {
 			return nil, errEmpty
 		}
 	case []any:
@@ -126,10 +127,38 @@ func checkText(value any) (any, error) {
 	switch {
 	case !ok:
 		return nil, errors.New("must be a string in the source")
-	case strings.TrimSpace(text) == "":
+	case !utf8.ValidString(text):
+		return nil, errNoCharacter
+	case strings.TrimFunc(text, isInvisible) == "":
 		return nil, errEmpty
 	}
 	return text, nil
+}
+
+// isInvisible reports whether a character leaves no mark: white space, control and
+// format characters, byte order marks and fillers.
+func isInvisible(character rune) bool {
+	return !unicode.IsGraphic(character) || unicode.IsSpace(character) || character == '\u2800' || // a Braille pattern without dots
+		unicode.In(character, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
+
+// checkHeaderText takes a text that its issuer expects in an HTTP header.
+// https://www.rfc-editor.org/rfc/rfc9110#name-field-values
+func checkHeaderText(value any) (any, error) {
+	if _, err := checkText(value); err != nil {
+		return nil, err
+	}
+	for _, character := range value.(string) {
+		switch {
+		case character == '\n' || character == '\r':
+			return nil, errors.New("holds a line break, and it is sent in an HTTP header; store the token alone, on one line")
+		case unicode.IsControl(character):
+			return nil, errors.New("holds a control character, and it is sent in an HTTP header; store the token alone")
+		case character > unicode.MaxASCII:
+			return nil, errors.New("holds a character that is not ASCII, and it is sent in an HTTP header; copy the token from its issuer again")
+		}
+	}
+	return value, nil
 }
 
 // checkKeyFile takes a Google Cloud service account key file, as an object or
@@ -138,13 +167,13 @@ func checkKeyFile(value any) (any, error) {
 	if encoded, ok := value.(string); ok {
 		value = parse([]byte(encoded)).json
 	}
-	file, ok := value.(map[string]any)
+	file, ok := value.(*jsonObject)
 	if !ok {
 		return nil, errors.New("must be a service account key file: a JSON object, or a string of one")
 	}
 	for _, key := range []string{"type", "project_id", "private_key", "client_email"} {
-		if _, err := checkText(file[key]); err != nil {
-			return nil, fmt.Errorf("its %s must be a string that is not empty", key)
+		if _, err := checkText(file.values[key]); err != nil {
+			return nil, fmt.Errorf("its %s %w", key, err)
 		}
 	}
 	if !isKeyFile(file) {
@@ -154,6 +183,6 @@ func checkKeyFile(value any) (any, error) {
 }
 
 func isKeyFile(value any) bool {
-	file, ok := value.(map[string]any)
-	return ok && file["type"] == "service_account"
+	file, ok := value.(*jsonObject)
+	return ok && file.values["type"] == "service_account"
 }

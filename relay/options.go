@@ -45,9 +45,9 @@ func (o *options) set(name string, member json.RawMessage) error {
 			return errors.New("integration_type: must be a type in Datadog's spelling, such as OKTA or GOOGLE_WORKSPACE")
 		}
 	case "secrets":
-		if json.Unmarshal(member, &o.secrets) != nil || o.secrets == nil {
-			return errors.New("secrets: must be an object of Datadog keys and JMESPath expressions, all strings")
-		}
+		expressions, err := expressionsIn(member)
+		o.secrets = expressions
+		return err
 	case "enabled":
 		o.enabled = "" // which null would leave as it is
 		if json.Unmarshal(member, &o.enabled) != nil || !o.enabled.known() {
