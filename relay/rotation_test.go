@@ -409,14 +409,14 @@ func TestSet(t *testing.T) {
 			w.line.failing(always("patch", 1, only("/2222", says(http.StatusConflict))))
 		}, []Outcome{Failed, Failed, Failed}, AtPatch, []int{2, 0, 2}, canary},
 		{"one refuses the PATCH", func(w *world) {
-			w.line.failing(always("patch", 1, only("/2222", quoting(http.StatusBadRequest))))
+			w.line.failing(always("patch", 1, only("/2222", says(http.StatusBadRequest))))
 		}, []Outcome{Failed, Rejected, Failed}, AtPatch, []int{2, 0, 2}, canary},
 		{"one is not confirmed", func(w *world) {
 			w.datadog.Initializing(1000)
-			w.line.failing(always("validate-stored", 1, only(times, quoting(http.StatusBadRequest))))
+			w.line.failing(always("validate-stored", 1, only(times, says(http.StatusBadRequest))))
 		}, []Outcome{Failed, Pending, Failed}, AtConfirm, []int{2, 2, 2}, canary},
 		{"one is called invalid", func(w *world) {
-			w.line.failing(always("validate-stored", 1, only(times, quoting(http.StatusBadRequest))))
+			w.line.failing(always("validate-stored", 1, only(times, says(http.StatusBadRequest))))
 		}, []Outcome{Failed, Invalid, Failed}, AtConfirm, []int{2, 2, 2}, canary},
 	} {
 		t.Run(c.name, func(t *testing.T) {
