@@ -37,8 +37,7 @@ CHOICES = {
         "SourceParameterPrefix": "/prod/okta/",
         "SourceParameterArns": f"arn:aws:ssm:{REGION}:123456789012:parameter/prod/one",
         "SourceTag": "relay=yes",
-        "DatadogCredentialsArn": SECRET + "datadog/api-key-AbCdEf",
-        "DatadogAppKeyArn": SECRET + "datadog/app-key-AbCdEf",
+        "DatadogCredentialsArn": SECRET + "datadog/api-key-AbCdEf," + SECRET + "datadog/app-key-AbCdEf",
         "KmsKeyArns": f"arn:aws:kms:{REGION}:123456789012:key/01234567-89ab-cdef-0123-456789abcdef",
         "BindingSecret": "prod/okta/api",
         "BindingConfigId": "11111111-1111-1111-1111-111111111111",
@@ -47,7 +46,10 @@ CHOICES = {
         "StagedRotation": "on",
         "WebhookAuth": "signature",
         "WebhookSecretArn": SECRET + "webhook-AbCdEf",
+        "WebhookMayDisable": "on",
         "AlarmEmail": "oncall@example.com",
+        "RunbookUrl": "https://wiki.example.com/runbook",
+        "Dashboard": "on",
         "ReserveConcurrency": "on",
         "Architecture": "x86_64",
         "Tracing": "on",
@@ -56,13 +58,7 @@ CHOICES = {
 }
 
 # What SAM makes of a function besides the function. None of it grants anything.
-ADDED_BY_SAM = {
-    "AWS::CodeDeploy::Application",
-    "AWS::CodeDeploy::DeploymentGroup",
-    "AWS::Lambda::Alias",
-    "AWS::Lambda::EventInvokeConfig",
-    "AWS::Lambda::Version",
-}
+ADDED_BY_SAM = {"AWS::Lambda::EventInvokeConfig"}
 
 # Nobody's profile, endpoint or key has a part in this.
 for name in [name for name in os.environ if name.startswith("AWS_")]:
