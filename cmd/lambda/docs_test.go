@@ -69,6 +69,45 @@ func TestRunbookExplainsEveryWord(t *testing.T) {
 	}
 }
 
+// TestRunbookCommandsAreAllowed to the person who has the policy beside it.
+func TestRunbookCommandsAreAllowed(t *testing.T) {
+	var policy struct {
+		Statement []struct{ Action any }
+	}
+	if err := json.Unmarshal([]byte(document(t, "docs/on-call-policy.json")), &policy); err != nil {
+		t.Fatal(err)
+	}
+	var may []string
+	for _, statement := range policy.Statement {
+		for _, action := range list(statement.Action) {
+			may = append(may, fmt.Sprint(action))
+		}
+	}
+	for _, action := range may {
+		if strings.Contains(action, "*") {
+			t.Errorf("the policy allows %s", action)
+		}
+	}
+	runbook, _, _ := strings.Cut(document(t, "docs/RUNBOOK.md"), "### Roll back a release") // which takes the deployer's rights
+	commands := regexp.MustCompile(`\baws ([a-z]+) ([a-z][a-z-]+)`).FindAllStringSubmatch(runbook, -1)
+	if len(commands) < 12 {
+		t.Errorf("found %d commands only", len(commands))
+	}
+	named := map[string]string{"lambda:Invoke": "lambda:InvokeFunction"} // calls that IAM names otherwise
+	for _, command := range commands {
+		action := command[1] + ":"
+		for word := range strings.SplitSeq(command[2], "-") {
+			action += strings.ToUpper(word[:1]) + word[1:]
+		}
+		if name := named[action]; name != "" {
+			action = name
+		}
+		if !slices.Contains(may, action) {
+			t.Errorf("docs/on-call-policy.json does not allow %s, which the runbook uses", action)
+		}
+	}
+}
+
 // TestRunbookAsks runs the runbook's function ask against an AWS CLI that answers as the test wants.
 func TestRunbookAsks(t *testing.T) {
 	bash, err := exec.LookPath("bash")
