@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -151,7 +152,7 @@ func TestRunbookAsks(t *testing.T) {
 // TestDocumentsLinkWhatThereIs: every link inside the documents leads somewhere.
 func TestDocumentsLinkWhatThereIs(t *testing.T) {
 	links := 0
-	for _, name := range []string{"README.md", "docs/RUNBOOK.md", "ARCHITECTURE.md", "CONTRIBUTING.md"} {
+	for _, name := range []string{"README.md", "docs/RUNBOOK.md", "docs/cost.md", "ARCHITECTURE.md", "CONTRIBUTING.md"} {
 		for _, link := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(document(t, name), -1) {
 			target, anchor, _ := strings.Cut(link[1], "#")
 			if strings.Contains(target, "://") {
@@ -190,7 +191,7 @@ func TestDocumentsNameParametersThatThereAre(t *testing.T) {
 	choices := regexp.MustCompile(`\b([A-Z][a-z]+[A-Za-z]*)=([\w-]+)`)
 	ofTheCLI := []string{"Id", "Arn", "RoleArn", "AutomaticallyAfterDays", "AttributeKey", "AttributeValue"}
 	settings := document(t, "samconfig.toml")
-	for _, name := range []string{"README.md", "docs/RUNBOOK.md", "samconfig.toml"} {
+	for _, name := range []string{"README.md", "docs/RUNBOOK.md", "docs/cost.md", "samconfig.toml"} {
 		for _, choice := range choices.FindAllStringSubmatch(document(t, name), -1) {
 			parameter, _ := parameters[choice[1]].(object)
 			allowed := list(parameter["AllowedValues"])
@@ -205,6 +206,41 @@ func TestDocumentsNameParametersThatThereAre(t *testing.T) {
 	}
 	if !strings.Contains(settings, "\n[default.deploy.parameters]") || !strings.Contains(settings, "\n[prod.deploy.parameters]") {
 		t.Error("samconfig.toml lacks the environment default or prod")
+	}
+}
+
+// TestCostCountsTheAlarms: CloudWatch charges for each metric of an alarm.
+// https://aws.amazon.com/cloudwatch/pricing/
+func TestCostCountsTheAlarms(t *testing.T) {
+	charged := func(choice object) (alarms, metrics int) {
+		made, _ := deploy(readTemplate(t), choice)
+		resources := objectAt(made, "Resources")
+		for _, id := range ofType(resources, "AWS::CloudWatch::Alarm") {
+			alarms++
+			metrics += len(watchedBy(objectAt(resources, id, "Properties")))
+		}
+		return alarms, metrics
+	}
+	cost := document(t, "docs/cost.md")
+	alarms, metrics := charged(chosen())
+	row := fmt.Sprintf("| CloudWatch alarms | %d alarm metrics in %d alarms | 0.10 for each alarm metric | %.2f |", metrics, alarms, 0.1*float64(metrics))
+	if !strings.Contains(cost, row) {
+		t.Errorf("docs/cost.md lacks the row\n%s", row)
+	}
+	for name, value := range map[string]string{"StagedRotation": "on", "WebhookAuth": "off", "ReconcileSchedule": "off"} {
+		_, changed := charged(chosen(name, value))
+		if row := fmt.Sprintf("| `%s=%s` | %+.2f |", name, value, 0.1*float64(changed-metrics)); !strings.Contains(cost, row) {
+			t.Errorf("docs/cost.md lacks the row\n%s", row)
+		}
+	}
+	sum := 0.0
+	table, _, _ := strings.Cut(cost, "| **sum** |")
+	for _, line := range regexp.MustCompile(`(?m)^\|.*\| ([0-9.]+) \|$`).FindAllStringSubmatch(table, -1) {
+		amount, _ := strconv.ParseFloat(line[1], 64)
+		sum += amount
+	}
+	if want := fmt.Sprintf("| **sum** | | | **%.2f** |", sum); !strings.Contains(cost, want) || sum > 2 {
+		t.Errorf("docs/cost.md lacks the row\n%s", want)
 	}
 }
 
