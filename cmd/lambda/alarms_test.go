@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"maps"
-	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -11,7 +10,7 @@ import (
 	"testing"
 )
 
-// These tests hold the alarms and the code together: an alarm on a metric that nobody emits never goes off.
+// These tests hold the alarms and the code together: an alarm on a metric that no code emits never goes off.
 
 func TestTemplateAlarmsWatchMetricsThatThereAre(t *testing.T) {
 	for _, choice := range []object{chosen(), everything()} {
@@ -60,105 +59,76 @@ func TestMetricsThatThereAreNoneOfAreFound(t *testing.T) {
 	}
 }
 
-func TestTemplateHasAnAlarmForWhateverMayGoWrong(t *testing.T) {
-	resources := objectAt(readTemplate(t), "Resources")
-	wanted := map[string][]metric{}
-	for id, outcome := range map[string]string{"RejectedAlarm": "rejected", "InvalidAlarm": "invalid"} {
-		wanted[id] = []metric{{"CredentialRelay", "Relays", object{"stack": object{"Ref": "AWS::StackName"}, "outcome": outcome}}}
-	}
-	for id, name := range map[string]string{"TimeUsedAlarm": "TimeUsed", "ReconcileOverdueAlarm": "Reconciles"} {
-		wanted[id] = []metric{{"CredentialRelay", name, object{"stack": object{"Ref": "AWS::StackName"}}}}
-	}
-	for _, queue := range []string{"RelayDeadLetter", "RuleDeadLetter"} {
-		name := object{"Fn::GetAtt": []any{queue + "Queue", "QueueName"}}
-		wanted[queue+"Alarm"] = []metric{{"AWS/SQS", "ApproximateNumberOfMessagesVisible", object{"QueueName": name}}}
-	}
-	waiting := object{"Fn::GetAtt": []any{"RelayQueue", "QueueName"}}
-	wanted["BacklogAlarm"] = []metric{{"AWS/SQS", "ApproximateAgeOfOldestMessage", object{"QueueName": waiting}}}
-	for _, name := range []string{"Errors", "Throttles"} {
-		for _, function := range []string{"RelayFunction", "WebhookFunction", "ReconcileFunction", "RotationFunction"} {
-			wanted[name+"Alarm"] = append(wanted[name+"Alarm"], metric{"AWS/Lambda", name, object{"FunctionName": object{"Ref": function}}})
-		}
-	}
-	for id, metrics := range wanted {
-		alarm := objectAt(resources, id, "Properties")
-		if got := watchedBy(alarm); !reflect.DeepEqual(got, metrics) {
-			t.Errorf("%s watches\n%v, want\n%v", id, got, metrics)
-		}
-		want := "notBreaching"
-		if id == "ReconcileOverdueAlarm" {
-			want = "breaching" // what it waits for is that nothing comes
-		}
-		if alarm["TreatMissingData"] != want {
-			t.Errorf("%s treats missing data as %v, want %s", id, alarm["TreatMissingData"], want)
-		}
-	}
-}
-
-// When each goes off. What every reconcile finds again, once an hour, is one alarm: those look back for two hours.
+// TestTemplateAlarmsGoOffWhenTheyShould gives each alarm the values of its periods, the latest last and nil where there is no
+// data. A new stack pages no one, nor does one passing fault of AWS; a fault that lasts does.
 func TestTemplateAlarmsGoOffWhenTheyShould(t *testing.T) {
-	resources := objectAt(readTemplate(t), "Resources")
-	want := map[string]string{
-		"RejectedAlarm":         "Sum >= 1 in 1 of 24 times 300 s",
-		"InvalidAlarm":          "Sum >= 1 in 1 of 24 times 300 s",
-		"ErrorsAlarm":           "SUM(METRICS()) of Sum >= 1 in 1 of 24 times 300 s",
-		"RelayDeadLetterAlarm":  "Maximum >= 1 in 1 of 1 times 300 s",
-		"RuleDeadLetterAlarm":   "Maximum >= 1 in 1 of 1 times 300 s",
-		"BacklogAlarm":          "Maximum >= 3600 in 1 of 1 times 300 s",
-		"ThrottlesAlarm":        "SUM(METRICS()) of Sum >= 1 in 1 of 1 times 300 s",
-		"TimeUsedAlarm":         "Maximum >= 80 in 1 of 1 times 300 s",
-		"ReconcileOverdueAlarm": "Sum < 1 in all of ReconcileOverdueHours times 3600 s",
-		"NewVersionAlarm":       "Sum >= 1 in 1 of 1 times 60 s",
+	made, _ := deploy(readTemplate(t), everything())
+	for _, c := range []struct {
+		name, alarm string
+		values      []any
+		want        bool
+	}{
+		{"a rejected credential", "CredentialAlarm", []any{1}, true},
+		{"the same, until the next reconcile reports it again", "CredentialAlarm", append([]any{1}, make([]any, 12)...), true},
+		{"a dead letter", "DeadLetterAlarm", []any{1}, true},
+		{"no dead letter", "DeadLetterAlarm", []any{0}, false},
+		{"an event that is tried for the fifth time", "BacklogAlarm", []any{40 * 60}, false},
+		{"an event that waits for hours", "BacklogAlarm", []any{3 * 3600}, true},
+		{"an error", "ErrorsAlarm", []any{1}, true},
+		{"invocations without an error", "ErrorsAlarm", []any{0, 0}, false},
+		{"one throttle", "ThrottlesAlarm", []any{1}, false},
+		{"a burst of throttles over two periods", "ThrottlesAlarm", []any{0, 20, 300}, false},
+		{"throttles that last", "ThrottlesAlarm", []any{1, 1, 1}, true},
+		{"reconciles", "ReconcileOverdueAlarm", []any{1, 1, 1}, false},
+		{"a reconcile that is late", "ReconcileOverdueAlarm", []any{1, 0, 0}, false},
+		{"a new stack that has yet to reconcile", "ReconcileOverdueAlarm", []any{nil, nil, 0}, false},
+		{"no reconcile", "ReconcileOverdueAlarm", []any{0, 0, 0}, true},
+	} {
+		t.Run(c.alarm+": "+c.name, func(t *testing.T) {
+			if got := goesOff(objectAt(made, "Resources", c.alarm, "Properties"), c.values); got != c.want {
+				t.Errorf("with the values %v it goes off: %t, want %t", c.values, got, c.want)
+			}
+		})
 	}
-	for _, id := range ofType(resources, "AWS::CloudWatch::Alarm") {
-		if got := whenItGoesOff(objectAt(resources, id, "Properties")); got != want[id] {
-			t.Errorf("%s goes off at %s, want %s", id, got, want[id])
-		}
-		if at(resources, id, "Properties", "ActionsEnabled") != nil {
-			t.Errorf("%s may be silent", id)
+	for _, id := range ofType(objectAt(made, "Resources"), "AWS::CloudWatch::Alarm") {
+		if goesOff(objectAt(made, "Resources", id, "Properties"), nil) {
+			t.Errorf("%s goes off on a new stack, where there is no data yet", id)
 		}
 	}
 }
 
-func whenItGoesOff(alarm object) string {
-	statistic, period := fmt.Sprint(alarm["Statistic"]), alarm["Period"]
-	for _, one := range leaves(alarm["Metrics"]) {
-		if expression := at(one, "Expression"); expression != nil {
-			statistic = fmt.Sprint(expression, " of")
+// goesOff is how CloudWatch evaluates an alarm whose latest periods have these values: of the last N, M must breach.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
+func goesOff(alarm object, values []any) bool {
+	periods := alarm["EvaluationPeriods"].(int)
+	needed, some := alarm["DatapointsToAlarm"].(int)
+	if !some {
+		needed = periods
+	}
+	breaching := 0
+	for i := range periods {
+		value, known := 0, false
+		if at := len(values) - 1 - i; at >= 0 {
+			value, known = values[at].(int)
+		}
+		threshold := alarm["Threshold"].(int)
+		breaches := value >= threshold
+		if alarm["ComparisonOperator"] == "LessThanThreshold" {
+			breaches = value < threshold
+		}
+		if !known {
+			breaches = alarm["TreatMissingData"] == "breaching"
+		}
+		if breaches {
+			breaching++
 		}
 	}
-	for _, one := range leaves(alarm["Metrics"]) {
-		if stat := objectAt(one, "MetricStat"); stat != nil {
-			if period != nil && stat["Period"] != period {
-				return "different periods"
-			}
-			period = stat["Period"]
-		}
-	}
-	if strings.HasSuffix(statistic, " of") {
-		statistic += " Sum"
-		for _, one := range leaves(alarm["Metrics"]) {
-			if stat := objectAt(one, "MetricStat"); stat != nil && stat["Stat"] != "Sum" {
-				return "another statistic than Sum"
-			}
-		}
-	}
-	comparison := map[any]string{"GreaterThanOrEqualToThreshold": ">=", "LessThanThreshold": "<"}[alarm["ComparisonOperator"]]
-	of, periods := alarm["DatapointsToAlarm"], alarm["EvaluationPeriods"]
-	if parameter := at(periods, "Ref"); parameter != nil {
-		periods = parameter
-	}
-	if of == nil && periods == 1 {
-		of = 1
-	} else if of == nil {
-		of = "all"
-	}
-	return fmt.Sprintf("%s %s %v in %v of %v times %v s", statistic, comparison, alarm["Threshold"], of, periods, period)
+	return breaching >= needed
 }
 
 func TestTemplateSendsAlarmsWhereTheyAreWanted(t *testing.T) {
 	for _, d := range deployed() {
-		var target any
+		target := any([]any(nil))
 		switch email, topic := d.choice["AlarmEmail"], d.choice["AlarmTopicArn"]; {
 		case topic != nil && topic != "":
 			target = []any{topic}
@@ -167,9 +137,6 @@ func TestTemplateSendsAlarmsWhereTheyAreWanted(t *testing.T) {
 		}
 		var alarms []any
 		for _, id := range ofType(d.resources(), "AWS::CloudWatch::Alarm") {
-			if id == "NewVersionAlarm" {
-				continue // CodeDeploy's
-			}
 			alarms = append(alarms, getAtt(id))
 			for _, actions := range []string{"AlarmActions", "OKActions"} {
 				if got := at(d.resources(), id, "Properties", actions); !reflect.DeepEqual(got, target) {
@@ -205,24 +172,30 @@ func TestTemplateSendsAlarmsWhereTheyAreWanted(t *testing.T) {
 	}
 }
 
+// TestTemplateAlarmsLeadToTheRunbook: to its section, if its address was given. Without it, no alarm names an address.
 func TestTemplateAlarmsLeadToTheRunbook(t *testing.T) {
-	runbook, err := os.ReadFile(root + "docs/RUNBOOK.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	resources := objectAt(readTemplate(t), "Resources")
-	for _, id := range ofType(resources, "AWS::CloudWatch::Alarm") {
-		text, _ := at(resources, id, "Properties", "AlarmDescription", "Fn::Sub").(string)
-		if !strings.HasSuffix(text, " ${RunbookUrl}#"+strings.ToLower(id)) || len(text) > 800 { // of 1024
-			t.Errorf("%s does not end in the runbook's place for it: %s", id, text)
+	runbook := document(t, "docs/RUNBOOK.md")
+	const address = "https://wiki.example/runbook"
+	for url, want := range map[string]string{"": "", address: " Runbook: " + address + "#"} {
+		made, _ := deploy(readTemplate(t), chosen("RunbookUrl", url))
+		resources := objectAt(made, "Resources")
+		alarms := ofType(resources, "AWS::CloudWatch::Alarm")
+		for _, id := range alarms {
+			text, _ := at(resources, id, "Properties", "AlarmDescription").(string)
+			if want != "" {
+				want = want[:strings.Index(want, "#")+1] + strings.ToLower(id)
+			}
+			if !strings.HasSuffix(text, want) || want == "" && strings.Contains(text, "unbook") || len(text) > 1024 {
+				t.Errorf("with RunbookUrl %q, %s has a text of %d characters that does not end in %q: %s", url, id, len(text), want, text)
+			}
+			if !regexp.MustCompile(`(?m)^#+ ` + id + `$`).MatchString(runbook) {
+				t.Errorf("docs/RUNBOOK.md has no heading %s", id)
+			}
 		}
-		if !regexp.MustCompile(`(?m)^#+ ` + id + `$`).Match(runbook) {
-			t.Errorf("docs/RUNBOOK.md has no heading %s", id)
-		}
-	}
-	for _, heading := range regexp.MustCompile(`(?m)^#+ (\w+Alarm)$`).FindAllStringSubmatch(string(runbook), -1) {
-		if resources[heading[1]] == nil {
-			t.Errorf("docs/RUNBOOK.md tells of %s, which there is none of", heading[1])
+		for _, heading := range regexp.MustCompile(`(?m)^#+ (\w+Alarm)$`).FindAllStringSubmatch(runbook, -1) {
+			if !slices.Contains(alarms, heading[1]) {
+				t.Errorf("docs/RUNBOOK.md explains %s, which does not exist", heading[1])
+			}
 		}
 	}
 }
@@ -259,8 +232,8 @@ var awsMetrics = map[string]struct {
 	of         string
 }{
 	"AWS/Lambda": {
-		[]string{"Errors", "Throttles"},
-		[][]string{{"FunctionName"}, {"ExecutedVersion", "FunctionName", "Resource"}},
+		[]string{"Errors", "Throttles", "Invocations"},
+		[][]string{{"FunctionName"}},
 		"AWS::Serverless::Function",
 	},
 	"AWS/SQS": {
@@ -270,7 +243,18 @@ var awsMetrics = map[string]struct {
 	},
 }
 
-// missing tells why there is no such metric: of ours, one must have been emitted with these very dimensions.
+// notEmittedYet are the metrics that the template watches and the function is about to emit.
+var notEmittedYet = []string{"SignatureUnavailable"}
+
+func TestMetricsThatAreEmittedAreNotAwaited(t *testing.T) {
+	for _, name := range notEmittedYet {
+		if units[name] != "" {
+			t.Errorf("the function emits %s: take it out of notEmittedYet", name)
+		}
+	}
+}
+
+// missing returns why there is no such metric. A metric of ours must have been emitted with exactly these dimensions.
 func missing(t *testing.T, resources object, m metric) []string {
 	t.Helper()
 	names := slices.Sorted(maps.Keys(m.dimensions))
@@ -284,11 +268,14 @@ func missing(t *testing.T, resources object, m metric) []string {
 			if text, ok := value.(string); ok && inText.MatchString(text) {
 				id, _, _ = strings.Cut(inText.FindStringSubmatch(text)[1], ".")
 			}
-			if kind := at(resources, id, "Type"); kind != nil && kind != known.of && kind != "AWS::Lambda::Version" {
+			if kind := at(resources, id, "Type"); kind != nil && kind != known.of {
 				faults = append(faults, fmt.Sprintf("%v is about %s, a %v", m, id, kind))
 			}
 		}
 		return faults
+	}
+	if slices.Contains(notEmittedYet, m.name) && slices.Equal(names, []string{"stack"}) {
+		return nil
 	}
 	for _, emitted := range emittedMetrics(t) {
 		if emitted.namespace != m.namespace || emitted.name != m.name || len(emitted.dimensions) != len(names) {

@@ -137,7 +137,6 @@ var attributes = map[string][]string{
 	"AWS::CloudWatch::Alarm":    {"Arn"},
 	"AWS::Events::Rule":         {"Arn"},
 	"AWS::IAM::Role":            {"Arn"},
-	"AWS::Lambda::Version":      {"Version"},
 	"AWS::Logs::LogGroup":       {"Arn"},
 	"AWS::SQS::Queue":           {"Arn", "QueueName"},
 	"AWS::Serverless::Function": {"Arn"},
@@ -175,27 +174,17 @@ var loadTemplate = sync.OnceValues(func() (object, error) {
 	return expanded(template), nil
 })
 
-// expanded does to a template what SAM does, as far as these tests care: each function gets what all have in common, and
-// has an alias and a version that can be referred to.
+// expanded does to a template what SAM does, as far as these tests need it: each function gets the properties that all
+// functions share.
 func expanded(template object) object {
-	resources := objectAt(template, "Resources")
-	for id, resource := range maps.Clone(resources) {
-		if at(resource, "Type") != "AWS::Serverless::Function" {
-			continue
-		}
-		function := resource.(object)
-		function["Properties"] = merged(objectAt(template, "Globals", "Function"), objectAt(function, "Properties"))
-		for made, kind := range map[string]string{alias: "AWS::Lambda::Alias", "Version": "AWS::Lambda::Version"} {
-			resources[id+made] = object{"Type": kind}
-			if condition := function["Condition"]; condition != nil {
-				resources[id+made] = object{"Type": kind, "Condition": condition}
-			}
+	for _, resource := range objectAt(template, "Resources") {
+		if at(resource, "Type") == "AWS::Serverless::Function" {
+			function := resource.(object)
+			function["Properties"] = merged(objectAt(template, "Globals", "Function"), objectAt(function, "Properties"))
 		}
 	}
-	return renamed(template).(object)
+	return template
 }
-
-const alias = "Aliaslive" // is what SAM puts behind a function's id to make its alias's
 
 func merged(below, above object) object {
 	all := maps.Clone(below)
@@ -206,27 +195,6 @@ func merged(below, above object) object {
 		all[key] = value
 	}
 	return all
-}
-
-// renamed refers to what SAM makes by the ids that it has then.
-func renamed(v any) any {
-	switch v := v.(type) {
-	case []any:
-		for i := range v {
-			v[i] = renamed(v[i])
-		}
-	case object:
-		if id, ok := v["Ref"].(string); ok && strings.HasSuffix(id, ".Alias") {
-			return object{"Ref": strings.TrimSuffix(id, ".Alias") + alias}
-		}
-		if got := list(v["Fn::GetAtt"]); len(got) == 2 && got[1] == "Version.Version" {
-			return object{"Fn::GetAtt": []any{fmt.Sprint(got[0], "Version"), "Version"}}
-		}
-		for key := range v {
-			v[key] = renamed(v[key])
-		}
-	}
-	return v
 }
 
 func parseTemplate(t *testing.T, text string) object {

@@ -19,21 +19,26 @@ var answers = map[string][]string{
 	"SourceTag":             {"", "prod"},
 	"KmsKeyArns":            {"", "arn:aws:kms:us-east-1:" + account + ":key/1234,arn:aws:kms:us-east-1:444455556666:key/5678"},
 	"DatadogOrgUuid":        {"", "01234567-89ab-cdef-0123-456789abcdef"},
-	"DatadogCredentialsArn": {"arn:aws:secretsmanager:us-east-1:" + account + ":secret:datadog-AbCdEf", "", "arn:aws:ssm:us-east-1:" + account + ":parameter/datadog"},
-	"DatadogAppKeyArn":      {"", "arn:aws:secretsmanager:us-east-1:" + account + ":secret:app-AbCdEf"},
-	"BindingsPath":          {"", "/teams/siem", "/" + stack},
+	"DatadogCredentialsArn": {"arn:aws:secretsmanager:us-east-1:" + account + ":secret:datadog-AbCdEf", "", twoKeys},
+	"BindingsPath":          {"", "/teams/siem"},
 	"BindingSecret":         {"", "prod/okta"},
 	"ReconcileSchedule":     {"rate(1 hour)", "off"},
 	"CloudTrailEvents":      {"off", "on"},
 	"StagedRotation":        {"off", "on"},
 	"WebhookAuth":           {"iam", "off", "signature"},
 	"WebhookSecretArn":      {"", "arn:aws:secretsmanager:us-east-1:" + account + ":secret:webhook-AbCdEf"},
+	"WebhookMayDisable":     {"off", "on"},
 	"AlarmEmail":            {"", "siem@example.com"},
 	"AlarmTopicArn":         {"", "arn:aws:sns:us-east-1:" + account + ":pages"},
+	"RunbookUrl":            {"", "https://wiki.example/runbook"},
+	"Dashboard":             {"off", "on"},
 	"ReserveConcurrency":    {"off", "on"},
 	"Tracing":               {"off", "on"},
 	"FipsEndpoints":         {"off", "on"},
 }
+
+// twoKeys are the ARNs of a secret and a parameter that hold one Datadog key each.
+const twoKeys = "arn:aws:secretsmanager:us-east-1:" + account + ":secret:api-AbCdEf,arn:aws:ssm:us-east-1:" + account + ":parameter/app"
 
 // choices are all pairs of answers that are not the first ones, each by itself, none, and everything.
 func choices() []object {
@@ -68,9 +73,10 @@ func chosen(pairs ...string) object {
 func everything() object {
 	return chosen("SourceSecretArns", answers["SourceSecretArns"][1], "SourceParameterPrefix", "/prod/",
 		"SourceParameterArns", answers["SourceParameterArns"][1], "SourceTag", "prod", "KmsKeyArns", answers["KmsKeyArns"][1],
-		"DatadogAppKeyArn", answers["DatadogAppKeyArn"][1], "BindingSecret", "prod/okta", "CloudTrailEvents", "on",
+		"DatadogCredentialsArn", twoKeys, "BindingSecret", "prod/okta", "CloudTrailEvents", "on",
 		"StagedRotation", "on", "WebhookAuth", "signature", "WebhookSecretArn", answers["WebhookSecretArn"][1],
-		"AlarmEmail", "siem@example.com", "ReserveConcurrency", "on", "Tracing", "on", "FipsEndpoints", "on")
+		"WebhookMayDisable", "on", "AlarmEmail", "siem@example.com", "RunbookUrl", answers["RunbookUrl"][1], "Dashboard", "on",
+		"ReserveConcurrency", "on", "Tracing", "on", "FipsEndpoints", "on")
 }
 
 // deployed are the template's deployments for all choices that are not refused, made once for all tests.
@@ -212,7 +218,15 @@ func (d resolver) call(function string, argument any) any {
 	case "Fn::Or":
 		return slices.Contains(arguments, true)
 	case "Fn::Join":
-		return object{function: arguments} // of what is not known yet
+		var texts []string
+		for _, item := range list(arguments[1]) {
+			text, known := item.(string)
+			if !known { // before there are resources
+				return object{function: arguments}
+			}
+			texts = append(texts, text)
+		}
+		return strings.Join(texts, fmt.Sprint(arguments[0]))
 	case "Fn::Split":
 		var parts []any
 		for _, part := range strings.Split(fmt.Sprint(arguments[1]), fmt.Sprint(arguments[0])) {

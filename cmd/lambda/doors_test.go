@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// These tests look at what the template makes of what is chosen in its parameters: every door is there when it shall be,
-// nobody comes in by it who may not, and the rest of the template does not miss the doors that are left out.
+// These tests check the template's doors against its parameters: each door exists when it was chosen, only those who may
+// come in by it, and the rest of the template works without the doors that were not chosen.
 
 func TestTemplateRefusesContradictions(t *testing.T) {
 	const secret = "arn:aws:secretsmanager:us-east-1:" + account + ":secret:s-AbCdEf"
@@ -22,22 +22,21 @@ func TestTemplateRefusesContradictions(t *testing.T) {
 	}{
 		{"the least", chosen(), ""},
 		{"everything", everything(), ""},
-		{"the same secret twice", chosen("DatadogAppKeyArn", answers["DatadogCredentialsArn"][0]), "Leave DatadogAppKeyArn empty"},
-		{"nothing to read", chosen("SourceSecretPrefix", ""), "Say what may be read"},
+		{"nothing to read", chosen("SourceSecretPrefix", ""), "Set SourceSecretPrefix, SourceSecretArns"},
 		{"a tag alone", chosen("SourceSecretPrefix", "", "SourceTag", "prod"), ""},
 		{"parameters alone", chosen("SourceSecretPrefix", "", "SourceParameterPrefix", "/prod/"), ""},
-		{"CloudTrail without secrets", chosen("SourceSecretPrefix", "", "SourceParameterPrefix", "/p", "CloudTrailEvents", "on"), "are for secrets"},
-		{"rotation without secrets", chosen("SourceSecretPrefix", "", "SourceParameterArns", "a", "StagedRotation", "on"), "are for secrets"},
-		{"a binding of a secret without secrets", chosen("SourceSecretPrefix", "", "SourceParameterPrefix", "/p", "BindingSecret", "prod/okta"), "are for secrets"},
+		{"CloudTrail without secrets", chosen("SourceSecretPrefix", "", "SourceParameterPrefix", "/p", "CloudTrailEvents", "on"), "with secrets only"},
+		{"rotation without secrets", chosen("SourceSecretPrefix", "", "SourceParameterArns", "a", "StagedRotation", "on"), "with secrets only"},
+		{"a binding of a secret without secrets", chosen("SourceSecretPrefix", "", "SourceParameterPrefix", "/p", "BindingSecret", "prod/okta"), "with secrets only"},
 		{"rotation by ARNs", chosen("SourceSecretPrefix", "", "SourceSecretArns", secret, "StagedRotation", "on"), ""},
 		{"a binding", chosen("BindingSecret", "prod/okta"), ""},
-		{"a binding without an id", object{"BindingSecret": "prod/okta", "BindingIntegrationType": "OKTA"}, "BindingConfigId too"},
-		{"a binding without a type", object{"BindingSecret": "prod/okta", "BindingConfigId": "1111"}, "BindingIntegrationType too"},
-		{"a binding without a secret", object{"BindingConfigId": "1111", "BindingIntegrationType": "OKTA"}, "BindingSecret too"},
-		{"signatures without a secret", chosen("WebhookAuth", "signature"), "WebhookSecretArn must be"},
+		{"a binding without an id", object{"BindingSecret": "prod/okta", "BindingIntegrationType": "OKTA"}, "set all of BindingSecret"},
+		{"a binding without a type", object{"BindingSecret": "prod/okta", "BindingConfigId": "1111"}, "set all of BindingSecret"},
+		{"a binding without a secret", object{"BindingConfigId": "1111", "BindingIntegrationType": "OKTA"}, "set all of BindingSecret"},
+		{"signatures without a secret", chosen("WebhookAuth", "signature"), "set WebhookSecretArn"},
 		{"signatures", chosen("WebhookAuth", "signature", "WebhookSecretArn", secret), ""},
 		{"a secret for IAM", chosen("WebhookAuth", "iam", "WebhookSecretArn", secret), "Leave WebhookSecretArn empty"},
-		{"a secret for nobody", chosen("WebhookAuth", "off", "WebhookSecretArn", secret), "Leave WebhookSecretArn empty"},
+		{"a secret without a webhook", chosen("WebhookAuth", "off", "WebhookSecretArn", secret), "Leave WebhookSecretArn empty"},
 		{"an address", chosen("AlarmEmail", "siem@example.com"), ""},
 		{"an address and a topic", chosen("AlarmEmail", "siem@example.com", "AlarmTopicArn", "arn:aws:sns:r:1:t"), "AlarmEmail"},
 	} {
@@ -61,7 +60,7 @@ func TestTemplateIsWholeWhateverIsChosen(t *testing.T) {
 	}
 }
 
-func TestTemplateLetsNobodyUseTheWebhookUnasked(t *testing.T) {
+func TestTemplateAuthenticatesWebhookCallers(t *testing.T) {
 	seen := map[any]bool{}
 	for _, d := range deployed() {
 		auth, resources := d.choice["WebhookAuth"], d.resources()
@@ -124,9 +123,9 @@ func TestTemplateLeadsTheWebhookToTheFunction(t *testing.T) {
 	}{
 		{"the route is", at(resources, "WebhookRoute", "Properties", "RouteKey"), route},
 		{"it leads to", at(resources, "WebhookRoute", "Properties", "Target"), object{"Fn::Sub": "integrations/${WebhookIntegration}"}},
-		{"which leads to", integration["IntegrationUri"], object{"Ref": "WebhookFunction" + alias}},
+		{"which leads to", integration["IntegrationUri"], getAtt("WebhookFunction")},
 		{"in the format", integration["PayloadFormatVersion"], "2.0"},
-		{"the API may call", at(resources, "WebhookPermission", "Properties", "FunctionName"), object{"Ref": "WebhookFunction" + alias}},
+		{"the API may call", at(resources, "WebhookPermission", "Properties", "FunctionName"), object{"Ref": "WebhookFunction"}},
 		{
 			"by this route alone", at(resources, "WebhookPermission", "Properties", "SourceArn"),
 			object{"Fn::Sub": "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${WebhookApi}/*/" + strings.Replace(route, " ", "", 1)},
@@ -150,12 +149,12 @@ func TestTemplateLeadsTheWebhookToTheFunction(t *testing.T) {
 	format := fmt.Sprint(at(stage, "AccessLogSettings", "Format"))
 	for _, leaked := range []string{"header", "body", "query"} {
 		if strings.Contains(strings.ToLower(format), leaked) {
-			t.Errorf("the access log tells of the %s: %s", leaked, format)
+			t.Errorf("the access log holds the %s: %s", leaked, format)
 		}
 	}
-	for _, told := range []string{"requestTime", "identity.sourceIp", "identity.userArn", "status"} {
-		if !strings.Contains(format, `"$context.`+told+`"`) {
-			t.Errorf("the access log does not tell the %s: %s", told, format)
+	for _, logged := range []string{"requestTime", "identity.sourceIp", "identity.userArn", "status"} {
+		if !strings.Contains(format, `"$context.`+logged+`"`) {
+			t.Errorf("the access log lacks the %s: %s", logged, format)
 		}
 	}
 }
@@ -173,23 +172,22 @@ func TestTemplateReconcilesBySchedule(t *testing.T) {
 		}
 		target := objectAt(got, "Target")
 		// With an Input, the function would take the event for one by hand, and not fail.
-		if got["ScheduleExpression"] != schedule || !reflect.DeepEqual(target["Arn"], any(object{"Ref": "ReconcileFunction" + alias})) || target["Input"] != nil {
+		if got["ScheduleExpression"] != schedule || !reflect.DeepEqual(target["Arn"], any(getAtt("ReconcileFunction"))) || target["Input"] != nil {
 			t.Errorf("the schedule is %v, want %s, for ReconcileFunction and without Input", got, schedule)
 		}
 		if !reflect.DeepEqual(target["RoleArn"], getAtt("ScheduleRole")) || target["RetryPolicy"] == nil {
 			t.Errorf("the schedule's target is %v, want RoleArn of ScheduleRole and a RetryPolicy", target)
 		}
 		may := granted(objectAt(deployed, "Resources"), "ScheduleRole")
-		invoke, send := grantOf(may, object{"Ref": "ReconcileFunction" + alias}), grantOf(may, getAtt("RuleDeadLetterQueue"))
+		invoke, send := grantOf(may, getAtt("ReconcileFunction")), grantOf(may, getAtt("DeadLetterQueue"))
 		if len(may) != 2 || !slices.Equal(invoke, []any{"lambda:InvokeFunction"}) || !slices.Equal(send, []any{"sqs:SendMessage"}) {
-			t.Errorf("ScheduleRole may %v, want to invoke the function and send to the rules' dead-letter queue", may)
+			t.Errorf("ScheduleRole may %v, want to invoke the function and send to the dead-letter queue", may)
 		}
 	}
 }
 
 func TestTemplateLetsSecretsManagerRotateOnlyWhenAsked(t *testing.T) {
 	const move = "secretsmanager:UpdateSecretVersionStage"
-	by := []any{object{"Ref": "RotationFunction" + alias}, getAtt("RotationFunction")}
 	for _, d := range deployed() {
 		on := d.choice["StagedRotation"] == "on"
 		callers := 0
@@ -199,7 +197,7 @@ func TestTemplateLetsSecretsManagerRotateOnlyWhenAsked(t *testing.T) {
 				continue
 			}
 			callers++
-			if permission["SourceAccount"] != account || !reflect.DeepEqual(permission["FunctionName"], by[0]) {
+			if permission["SourceAccount"] != account || !reflect.DeepEqual(permission["FunctionName"], object{"Ref": "RotationFunction"}) {
 				t.Errorf("%s lets Secrets Manager call %v, for %v", id, permission["FunctionName"], permission["SourceAccount"])
 			}
 		}
@@ -210,9 +208,10 @@ func TestTemplateLetsSecretsManagerRotateOnlyWhenAsked(t *testing.T) {
 					continue
 				}
 				movers++
-				rotatedBy := at(statement, "Condition", "StringEquals", "secretsmanager:resource/AllowRotationLambdaArn")
-				if role != "RotationRole" || !reflect.DeepEqual(rotatedBy, any(by)) {
-					t.Errorf("%s may move labels, of secrets that are rotated by %v", role, rotatedBy)
+				only := objectAt(statement, "Condition", "StringEquals")
+				rotatedBy, label := only["secretsmanager:resource/AllowRotationLambdaArn"], only["secretsmanager:VersionStage"]
+				if role != "RotationRole" || !reflect.DeepEqual(rotatedBy, any(getAtt("RotationFunction"))) || label != "AWSCURRENT" {
+					t.Errorf("%s may move the label %v, of secrets that are rotated by %v", role, label, rotatedBy)
 				}
 			}
 		}
@@ -225,7 +224,7 @@ func TestTemplateLetsSecretsManagerRotateOnlyWhenAsked(t *testing.T) {
 	}
 }
 
-// grantOf is what the statements allow to be done with exactly this resource.
+// grantOf returns the actions that the statements allow on exactly this resource.
 func grantOf(all []object, resource any) []any {
 	var actions []any
 	for _, statement := range all {

@@ -28,7 +28,7 @@ func TestMakefileBuildsForTheArchitectureAskedFor(t *testing.T) {
 				command.Args = command.Args[:3]
 			}
 			command.Dir = root
-			// Not ours: it has what the make that runs this test was told.
+			// Not ours: a make that runs this test puts its own variables there.
 			command.Env = []string{"PATH=" + os.Getenv("PATH"), "ARTIFACTS_DIR=out", c.environment}
 			output, err := command.CombinedOutput()
 			if !strings.Contains(string(output), c.want) || (err != nil) != (c.want == refused) {

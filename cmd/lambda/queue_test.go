@@ -20,7 +20,7 @@ func TestTemplateLeadsEventsToTheFunction(t *testing.T) {
 		{"a secret's rule matches", at(resources, "SecretRule", "Properties", "EventPattern", "detail"), object{"labelUpdated": []any{"AWSCURRENT"}}},
 		{
 			"from the queue it goes", at(resources, "RelayQueueReader", "Properties", "FunctionName"),
-			object{"Ref": "RelayFunction" + alias},
+			object{"Ref": "RelayFunction"},
 		},
 		{
 			"so many at the same time", at(resources, "RelayQueueReader", "Properties", "ScalingConfig"),
@@ -33,7 +33,7 @@ func TestTemplateLeadsEventsToTheFunction(t *testing.T) {
 	}
 }
 
-func TestTemplateLetsItsRulesSendAndNobodyElse(t *testing.T) {
+func TestTemplateLetsOnlyItsRulesSend(t *testing.T) {
 	for _, d := range deployed() {
 		answer := func(name string) string {
 			if given, ok := d.choice[name].(string); ok {
@@ -59,14 +59,14 @@ func TestTemplateLetsItsRulesSendAndNobodyElse(t *testing.T) {
 		for _, id := range rules {
 			for _, target := range list(at(d.resources(), id, "Properties", "Targets")) {
 				if target := target.(object); !reflect.DeepEqual(target["Arn"], getAtt("RelayQueue")) ||
-					!reflect.DeepEqual(target["DeadLetterConfig"], any(object{"Arn": getAtt("RuleDeadLetterQueue")})) {
-					t.Fatalf("%s sends to %v, want RelayQueue, and RuleDeadLetterQueue for what cannot be delivered", id, target)
+					!reflect.DeepEqual(target["DeadLetterConfig"], any(object{"Arn": getAtt("DeadLetterQueue")})) {
+					t.Fatalf("%s sends to %v, want RelayQueue, and DeadLetterQueue for what cannot be delivered", id, target)
 				}
 			}
 		}
-		for queue, want := range map[string][]string{"RelayQueue": rules, "RuleDeadLetterQueue": rules, "RelayDeadLetterQueue": nil} {
-			if got := senders(d.resources(), queue); !slices.Equal(got, want) {
-				t.Fatalf("with %v, %s takes from %v, want %v", d.choice, queue, got, want)
+		for _, queue := range []string{"RelayQueue", "DeadLetterQueue"} {
+			if got := senders(d.resources(), queue); !slices.Equal(got, rules) {
+				t.Fatalf("with %v, %s takes from %v, want %v", d.choice, queue, got, rules)
 			}
 		}
 	}
@@ -182,21 +182,19 @@ func TestTemplateLosesNoEvent(t *testing.T) {
 	if visibility, _ := queue["VisibilityTimeout"].(int); timeout == 0 || visibility < 6*timeout {
 		t.Errorf("VisibilityTimeout is %d, want at least six times the function's Timeout of %d", visibility, timeout)
 	}
-	if got, want := queue["RedrivePolicy"], any(object{
-		"deadLetterTargetArn": object{"Fn::GetAtt": []any{"RelayDeadLetterQueue", "Arn"}}, "maxReceiveCount": 5,
-	}); !reflect.DeepEqual(got, want) {
-		t.Errorf("RelayQueue's RedrivePolicy is %v, want %v", got, want)
+	if got := at(queue, "RedrivePolicy", "deadLetterTargetArn"); !reflect.DeepEqual(got, any(getAtt("DeadLetterQueue"))) {
+		t.Errorf("RelayQueue gives up to %v", got)
 	}
 
 	// RelayQueue's name is written out twice, since the two queues cannot refer to each other.
 	name := list(at(queue, "QueueName", "Fn::Sub"))
-	allowed := list(at(template, "Resources", "RelayDeadLetterQueue", "Properties", "RedriveAllowPolicy", "sourceQueueArns"))
+	allowed := list(at(template, "Resources", "DeadLetterQueue", "Properties", "RedriveAllowPolicy", "sourceQueueArns"))
 	if len(name) != 2 || len(allowed) != 1 {
 		t.Fatalf("QueueName is %v and sourceQueueArns are %v, want one !Sub each, with variables", name, allowed)
 	}
 	const arn = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:"
 	if want := any(object{"Fn::Sub": []any{arn + fmt.Sprint(name[0]), name[1]}}); !reflect.DeepEqual(allowed[0], want) {
-		t.Errorf("RelayDeadLetterQueue takes messages from\n%v, want\n%v", allowed[0], want)
+		t.Errorf("DeadLetterQueue takes messages from\n%v, want\n%v", allowed[0], want)
 	}
 
 	reader := objectAt(template, "Resources", "RelayQueueReader", "Properties")
@@ -208,40 +206,41 @@ func TestTemplateLosesNoEvent(t *testing.T) {
 	}
 }
 
-// How long, how often and where to, when something does not go well at once.
-func TestTemplateKeepsOnTrying(t *testing.T) {
+// TestTemplateBatchesFitDatadogsRateLimit: when everything rotates at once, the batches that run side by side share 50 calls a
+// minute, and each must finish within the function's time. Otherwise its messages count as failed, and end as dead letters.
+func TestTemplateBatchesFitDatadogsRateLimit(t *testing.T) {
+	const (
+		callsPerMinute = 50
+		callsPerRelay  = 4 // get the config, validate, store, validate what is stored
+		reserve        = 1.5
+	)
 	template := readTemplate(t)
-	resources := objectAt(template, "Resources")
-	for _, c := range []struct {
-		name string
-		path []string
-		want any
-	}{
-		{"an event waits for", []string{"RelayQueue", "Properties", "MessageRetentionPeriod"}, 345600},
-		{"a dead letter waits for", []string{"RelayDeadLetterQueue", "Properties", "MessageRetentionPeriod"}, 1209600},
-		{"what is never delivered waits for", []string{"RuleDeadLetterQueue", "Properties", "MessageRetentionPeriod"}, 1209600},
-		{"the schedule tries", []string{"Reconcile", "Properties", "Target", "RetryPolicy"}, object{"MaximumRetryAttempts": 10, "MaximumEventAgeInSeconds": 3600}},
-		{"and gives up to", []string{"Reconcile", "Properties", "Target", "DeadLetterConfig"}, object{"Arn": getAtt("RuleDeadLetterQueue")}},
-		{"a reconcile is tried", []string{"ReconcileFunction", "Properties", "EventInvokeConfig"}, object{"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": 3600}},
-		{"the new version is tried with", []string{"RelayFunction", "Properties", "DeploymentPreference", "Type"}, "Canary10Percent5Minutes"},
-	} {
-		if got := at(resources, c.path...); !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%s %v, want %v", c.name, got, c.want)
-		}
+	timeout, _ := at(template, "Resources", "RelayFunction", "Properties", "Timeout").(int)
+	batch, _ := at(template, "Resources", "RelayQueueReader", "Properties", "BatchSize").(int)
+	atOnce, _ := at(template, "Parameters", "RelayConcurrency", "Default").(int)
+	seconds := 60 * float64(batch*atOnce*callsPerRelay) / callsPerMinute
+	if batch == 0 || atOnce == 0 || float64(timeout) < reserve*seconds {
+		t.Errorf("%d batches of %d take %.0f s at Datadog's rate limit, and RelayFunction has %d s", atOnce, batch, seconds, timeout)
+	}
+}
+
+// TestTemplateKeepsWhatWaits: a dead letter outlives the stack and the queue that it comes from, and no parameter can turn
+// off a rule or the queue's reader.
+func TestTemplateKeepsWhatWaits(t *testing.T) {
+	resources := objectAt(readTemplate(t), "Resources")
+	queue, letters := objectAt(resources, "RelayQueue", "Properties"), objectAt(resources, "DeadLetterQueue")
+	waits, _ := queue["MessageRetentionPeriod"].(int)
+	if kept, _ := at(letters, "Properties", "MessageRetentionPeriod").(int); kept <= waits {
+		t.Errorf("a dead letter is kept for %d s, and may be %d s old when it comes", kept, waits)
+	}
+	if letters["DeletionPolicy"] != "Retain" || letters["UpdateReplacePolicy"] != "Retain" {
+		t.Error("the dead-letter queue goes with the stack")
 	}
 	for id := range resources {
-		properties := objectAt(resources, id, "Properties")
 		for _, off := range []string{"State", "Enabled"} {
-			if properties[off] != nil {
-				t.Errorf("%s may be turned off: its %s is %v", id, off, properties[off])
+			if value := at(resources, id, "Properties", off); value != nil {
+				t.Errorf("%s may be turned off: its %s is %v", id, off, value)
 			}
-		}
-		rule := at(resources, id, "Type") == "AWS::Events::Rule"
-		if rule && !reflect.DeepEqual(properties["EventBusName"], object{"Ref": "EventBusName"}) {
-			t.Errorf("%s is on the bus %v", id, properties["EventBusName"])
-		}
-		if kept := strings.Contains(id, "DeadLetterQueue"); kept && (at(resources, id, "DeletionPolicy") != "Retain" || at(resources, id, "UpdateReplacePolicy") != "Retain") {
-			t.Errorf("%s goes with the stack", id)
 		}
 	}
 }
@@ -262,8 +261,8 @@ func TestTemplateGuardsEveryQueue(t *testing.T) {
 			t.Errorf("%s may be used without TLS", id)
 		}
 	}
-	if queues != 3 {
-		t.Errorf("found %d queues, want the queue, its dead-letter queue and that of the rules", queues)
+	if queues != 2 {
+		t.Errorf("found %d queues, want the queue and its dead-letter queue", queues)
 	}
 }
 
@@ -314,7 +313,7 @@ func matches(pattern, event object) bool {
 	return true
 }
 
-// refusesPlainHTTP says whether a policy of the queue denies everybody everything without TLS.
+// refusesPlainHTTP reports whether a policy of the queue denies everything without TLS.
 func refusesPlainHTTP(template object, queue string) bool {
 	for id := range objectAt(template, "Resources") {
 		policy := objectAt(template, "Resources", id, "Properties")
