@@ -39,6 +39,9 @@ func decodeAsk(raw json.RawMessage) (relay.Request, error) {
 	if json.Unmarshal(raw, &asked) != nil || asked == nil {
 		return relay.Request{}, malformed(`must be a JSON object, such as {"secret": "prod/okta/datadog"}`)
 	}
+	if key, repeated := repeatedKey(raw); repeated {
+		return relay.Request{}, malformed("%s: is there twice", key)
+	}
 	var request relay.Request
 	selectors := 0
 	for _, name := range slices.Sorted(maps.Keys(asked)) {

@@ -79,10 +79,12 @@ func (to inProcess) RoundTrip(request *http.Request) (*http.Response, error) {
 }
 
 // bound makes a secret, and a config of the same name that it feeds.
-func (w *world) bound(name string) {
-	w.aws.PutSecret(name, `{"api_token":"`+canary+`"}`)
-	w.datadog.PutConfig(datadogsim.Config{ID: name, Type: "OKTA", Domain: "acme.example.com", State: "valid", Enabled: true})
-	w.bind(name, name)
+func (w *world) bound(name string) { w.boundTo(name, name) }
+
+func (w *world) boundTo(secret, config string) {
+	w.aws.PutSecret(secret, `{"api_token":"`+canary+`"}`)
+	w.datadog.PutConfig(datadogsim.Config{ID: config, Type: "OKTA", Domain: "acme.example.com", State: "valid", Enabled: true})
+	w.bind(secret, config)
 }
 
 func (w *world) bind(secret, config string) {
