@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"runtime/debug"
 	"slices"
@@ -165,6 +166,9 @@ func (h *Handler) logInvocation(ctx context.Context, started time.Time, served s
 		slog.String(keyTrigger, served.trigger),
 		slog.Any(keyOutcomes, counts),
 		slog.Int64(keyDuration, time.Since(started).Milliseconds()),
+	}
+	if reported := (*RelayFailed)(nil); err != nil && !errors.As(err, &reported) { // those have lines of their own
+		attrs = append(attrs, slog.String(keyError, err.Error()))
 	}
 	if served.Left > 0 {
 		attrs = append(attrs, slog.Int(keyLeft, served.Left))
