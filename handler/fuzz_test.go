@@ -288,3 +288,39 @@ func FuzzQueue(f *testing.F) {
 		}
 	})
 }
+
+// FuzzStranger sends what an unauthenticated caller may choose. The answer is
+// always the same, and the log is short and quotes none of it.
+func FuzzStranger(f *testing.F) {
+	f.Add("POST", "/v1/relay", "msg_1", "1700000000", "v1,AAAA", "application/json", "{}", false)
+	f.Add("GET", "/"+strings.Repeat("p", 9_000), strings.Repeat("i", 9_000), strings.Repeat("9", 9_000), strings.Repeat("v1,AAAA ", 2_000), "", strings.Repeat("b", 70_000), false)
+	f.Add("\n", "\x1b[2J", "a.b", "-1", "v1,"+strings.Repeat("A", 43)+"=", "\x00", "*", true)
+	f.Fuzz(func(t *testing.T, method, path, id, timestamp, signature, contentType, body string, encoded bool) {
+		w := newWorld(t)
+		w.signatures(signingSecret(1))
+		event := object{
+			"rawPath": text(path), "routeKey": text(method + " " + path), "body": text(body), "isBase64Encoded": raw(encoded),
+			"headers": raw(map[string]string{
+				"content-type": contentType, "webhook-id": id, "webhook-timestamp": timestamp, "webhook-signature": signature, path: body,
+			}),
+			"requestContext": raw(map[string]any{"http": map[string]string{"method": method, "path": path, "sourceIp": path, "userAgent": body}}),
+		}
+		reply, err := w.invoke(t.Context(), event.String())
+		if err != nil || !strings.HasPrefix(reply, `{"statusCode":401,`) && !strings.HasPrefix(reply, `{"statusCode":413,`) {
+			t.Errorf("got %s, %v, want 401, or 413", reply, err)
+		}
+		if got := len(w.log.String()); got > 600 {
+			t.Errorf("the log is %d bytes long: %s", got, w.log.String())
+		}
+		for _, sent := range []string{method, path, id, timestamp, signature, contentType, body} {
+			if len(sent) > 24 && strings.Contains(w.log.String()+reply, sent[:24]) {
+				t.Errorf("the log quotes %.24q: %s", sent, w.log.String())
+			}
+		}
+		for _, call := range w.aws.Calls() {
+			if call.Operation != "GetSecretValue" || call.Resource != signingSecretARN {
+				t.Errorf("a stranger made us call for %v", call)
+			}
+		}
+	})
+}

@@ -29,7 +29,7 @@ type Handler struct {
 	// when there shall be none.
 	Signatures *Signatures
 
-	answers answers
+	recent recentResponses
 }
 
 // Invoke serves one invocation: it decodes the event, relays what it asks for

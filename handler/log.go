@@ -48,6 +48,8 @@ const (
 	keyTimeUsed         = "TimeUsed"
 	keyReconciles       = "Reconciles"
 	keyOldestChange     = "OldestUnreconciledChange"
+
+	keySignatureUnavailable = "SignatureUnavailable"
 )
 
 // logOutcomes writes a line for each binding that a trigger led to.
