@@ -48,6 +48,9 @@ func decodeFields(raw json.RawMessage, selector *relay.Selector, other func(name
 	if json.Unmarshal(raw, &fields) != nil || fields == nil {
 		return malformed(`must be a JSON object, such as {"secret": "prod/okta/datadog"}`)
 	}
+	if key, repeated := repeatedKey(raw); repeated {
+		return malformed("%s: is there twice", key)
+	}
 	selectors := 0
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		selects, err := setSelector(selector, name, fields[name])

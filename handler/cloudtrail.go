@@ -8,17 +8,17 @@ import (
 	"credential-relay/relay"
 )
 
-// lookAgain are the events of CloudTrail after which AWSCURRENT, or whether
-// there is one, may be another. After a rotation that has come to nothing,
-// Datadog may hold what was staged, and gets AWSCURRENT back.
+// lookAgain are CloudTrail's events after which another version may be
+// AWSCURRENT, or none. After a rotation that failed, Datadog may hold the staged
+// credential, and gets AWSCURRENT back.
 var lookAgain = []string{
 	"RotationSucceeded", "RotationFailed", "RotationAbandoned",
 	"PutSecretValue", "UpdateSecret", "UpdateSecretVersionStage", "DeleteSecret", "RestoreSecret",
 }
 
-// decodeServiceEvent decodes what Secrets Manager itself has done, as CloudTrail
-// tells it: then resources and requestParameters are empty, and the secret's
-// ARN is in additionalEventData.
+// decodeServiceEvent decodes CloudTrail's event for what Secrets Manager itself
+// has done. Its resources and requestParameters are empty, and the secret's ARN
+// is in additionalEventData.
 // https://docs.aws.amazon.com/secretsmanager/latest/userguide/cloudtrail_log_entries.html
 func decodeServiceEvent(event object) (Trigger, error) {
 	trigger, detail, err := decodeCloudTrail(event)
@@ -30,9 +30,9 @@ func decodeServiceEvent(event object) (Trigger, error) {
 	return trigger.about(id, "detail.additionalEventData.SecretId")
 }
 
-// decodeAPICall decodes what somebody has done by calling Secrets Manager, as
-// CloudTrail tells it. The secret is named as the caller typed it, and in the
-// answer, if that is told, by its ARN.
+// decodeAPICall decodes CloudTrail's event for a call of Secrets Manager. It
+// names the secret as the caller typed it, and by its ARN in the answer, if the
+// event holds the answer.
 // https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html
 func decodeAPICall(event object) (Trigger, error) {
 	trigger, detail, err := decodeCloudTrail(event)
@@ -63,14 +63,17 @@ func decodeCloudTrail(event object) (Trigger, object, error) {
 		return Trigger{}, nil, err
 	}
 	name := detail.text("eventName")
-	if !slices.Contains(lookAgain, name) {
-		return unknownEvent("of aws.secretsmanager, CloudTrail's " + name), nil, nil
+	switch {
+	case name == "":
+		return Trigger{}, nil, malformed("%s: detail.eventName is missing", event.text("detail-type"))
+	case !slices.Contains(lookAgain, name):
+		return answeredTrigger(event.text("detail-type"), relay.Ignored, bounded("CloudTrail's "+name+" changes no credential")), nil, nil
 	}
-	return changeTold(name, event), detail, nil
+	return changeIn(name, event), detail, nil
 }
 
-// namesOtherLabels reports whether a call has named the labels it is about, and
-// AWSCURRENT is not one of them.
+// namesOtherLabels reports whether a call names staging labels, and AWSCURRENT
+// is not one of them.
 func namesOtherLabels(asked object) bool {
 	var labels []string
 	if label := asked.text("versionStage"); label != "" {

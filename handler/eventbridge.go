@@ -2,6 +2,7 @@ package handler
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"time"
 
@@ -31,7 +32,7 @@ func decodeEventBridge(event object) (Trigger, error) {
 // that has moved to another version, which needs no CloudTrail.
 // https://docs.aws.amazon.com/secretsmanager/latest/userguide/monitoring-eventbridge.html
 func decodeLabelUpdated(event object) (Trigger, error) {
-	trigger := changeTold(event.text("detail-type"), event)
+	trigger := changeIn(event.text("detail-type"), event)
 	detail, err := detailOf(event)
 	if err != nil {
 		return trigger, err
@@ -61,7 +62,7 @@ const maxVersionID = 64
 // version.
 // https://docs.aws.amazon.com/systems-manager/latest/userguide/sysman-paramstore-cwe.html
 func decodeParameterChange(event object) (Trigger, error) {
-	trigger := changeTold(event.text("detail-type"), event)
+	trigger := changeIn(event.text("detail-type"), event)
 	detail, err := detailOf(event)
 	if err != nil {
 		return trigger, err
@@ -77,9 +78,9 @@ func decodeParameterChange(event object) (Trigger, error) {
 	return trigger, nil
 }
 
-// changeTold is the trigger of an event that tells of a source's change, and
-// when that was. An event that does not say so legibly is worth a relay as well.
-func changeTold(kind string, event object) Trigger {
+// changeIn returns the trigger of an event that reports a change of a source,
+// with the time of the change. An event without a legible time is relayed too.
+func changeIn(kind string, event object) Trigger {
 	changed, _ := time.Parse(time.RFC3339, event.text("time"))
 	return Trigger{Kind: kind, changed: changed, Request: relay.Request{IfDue: true}}
 }
@@ -94,10 +95,23 @@ func detailOf(event object) (object, error) {
 
 // about points the trigger to the secret whose full ARN was found in field.
 func (t Trigger) about(secretARN, field string) (Trigger, error) {
-	source, ok := relay.SecretAt(secretARN)
+	source, ok := secretAt(secretARN)
 	if !ok {
 		return t, malformed("%s: %s must be a secret's full ARN", t.Kind, field)
 	}
 	t.Source = source
 	return t, nil
+}
+
+// fullARN is a secret's, with its random suffix. The region becomes part of the
+// address that AWS is called at, so it must not hold anything else.
+// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+var fullARN = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]{1,32}:[0-9]{12}:secret:[A-Za-z0-9/_+=.@!-]{1,512}-[A-Za-z0-9]{6}$`)
+
+// secretAt returns the secret with this full ARN, as AWS's own events give it.
+func secretAt(arn string) (relay.Source, bool) {
+	if !fullARN.MatchString(arn) {
+		return relay.Source{}, false
+	}
+	return relay.SecretAt(arn)
 }

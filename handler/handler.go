@@ -29,7 +29,7 @@ type Handler struct {
 	// when there shall be none.
 	Signatures *Signatures
 
-	answers answers
+	recent recentResponses
 }
 
 // Invoke serves one invocation: it decodes the event, relays what it asks for
@@ -63,7 +63,7 @@ type served struct {
 // serve finds the event's door. Events are told apart by the keys they have and
 // never by trying to decode them: most shapes decode into most others.
 func (h *Handler) serve(ctx context.Context, raw []byte) (served, error) {
-	event, err := decodeObject(raw)
+	event, err := decodePayload(raw)
 	switch {
 	case err != nil:
 		return served{}, err
@@ -83,11 +83,12 @@ func (h *Handler) serve(ctx context.Context, raw []byte) (served, error) {
 // serveStraight serves an event that has come by itself: from EventBridge, a
 // topic, a failed invocation's record or by hand.
 func (h *Handler) serveStraight(ctx context.Context, event object) (served, error) {
-	triggers, err := decodeEvent(event, 0)
+	set, err := decodeStraight(event)
 	if err != nil {
 		return served{trigger: "malformed"}, err
 	}
-	report := joined(h.relay(ctx, triggers))
+	triggers := set.triggers
+	report := joined(h.relaySet(ctx, set))
 	result := served{trigger: kindOf(triggers), Report: report, reply: report}
 	if len(triggers) == 1 && triggers[0].byHand {
 		return result, nil

@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"runtime/debug"
 	"slices"
@@ -49,6 +50,8 @@ const (
 	keyTimeUsed         = "TimeUsed"
 	keyReconciles       = "Reconciles"
 	keyOldestChange     = "OldestUnreconciledChange"
+
+	keySignatureUnavailable = "SignatureUnavailable"
 )
 
 // logOutcomes writes a line for each binding that a trigger led to.
@@ -174,6 +177,9 @@ func (h *Handler) logInvocation(ctx context.Context, started time.Time, served s
 		slog.String(keyTrigger, served.trigger),
 		slog.Any(keyOutcomes, counts),
 		slog.Int64(keyDuration, time.Since(started).Milliseconds()),
+	}
+	if reported := (*RelayFailed)(nil); err != nil && !errors.As(err, &reported) { // those have lines of their own
+		attrs = append(attrs, slog.String(keyError, err.Error()))
 	}
 	if served.Left > 0 {
 		attrs = append(attrs, slog.Int(keyLeft, served.Left))

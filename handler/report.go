@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -65,7 +66,7 @@ func (r Report) summary(first relay.Result) string {
 			failed++
 		}
 	}
-	which := first.Source
+	which := cmp.Or(first.Source, "the event")
 	if first.ConfigID != "" {
 		which += " for integration config " + string(first.ConfigID)
 	}

@@ -1,7 +1,9 @@
 package handler
 
 import (
+	"cmp"
 	"context"
+	"regexp"
 	"strings"
 
 	"credential-relay/relay"
@@ -11,8 +13,8 @@ import (
 // https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
 func (o object) isRotationStep() bool { return o.has("Step", "SecretId", "ClientRequestToken") }
 
-// RotationStepFailed is the function error for a step that could not be taken.
-// Secrets Manager shows it where it tells of the rotation's failure.
+// RotationStepFailed is the function error for a rotation step that failed.
+// Secrets Manager shows it where it reports the rotation's failure.
 type RotationStepFailed struct {
 	step string
 	err  error
@@ -20,29 +22,48 @@ type RotationStepFailed struct {
 
 func (e *RotationStepFailed) Error() string { return e.step + ": " + relay.Describe(e.err) }
 
-// serveRotation takes one step of a staged rotation. The event's RotationToken,
-// which is a secret, is not even decoded.
-func (h *Handler) serveRotation(ctx context.Context, event object) (served, error) {
-	step := event.text("Step")
-	result := served{trigger: bounded(step)}
-	secret, ok := relay.SecretAt(event.text("SecretId"))
+// rotationSteps are the steps by their names without underscores, in lower
+// case: AWS's own documentation spells them createSecret and create_secret.
+var rotationSteps = map[string]string{
+	"createsecret": "createSecret", "setsecret": "setSecret", "testsecret": "testSecret", "finishsecret": "finishSecret",
+}
+
+// rotationToken is the form of a client request token.
+// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_PutSecretValue.html
+var rotationToken = regexp.MustCompile(`^[A-Za-z0-9-]{32,64}$`)
+
+// decodeRotation checks a step before anything is read. The event's
+// RotationToken, which is a secret, is not even decoded.
+func decodeRotation(event object) (step string, r relay.Rotation, err error) {
+	step, ok := rotationSteps[strings.ToLower(strings.ReplaceAll(event.text("Step"), "_", ""))]
 	if !ok {
-		return result, malformed("SecretId: must be the secret's full ARN")
+		return "", r, malformed("Step: %q is none of createSecret, setSecret, testSecret and finishSecret", event.text("Step"))
 	}
-	rotation := relay.Rotation{Secret: secret, Token: event.text("ClientRequestToken")}
-	var err error
-	// AWS's own documentation spells the steps both ways: createSecret, create_secret.
-	switch strings.ToLower(strings.ReplaceAll(step, "_", "")) {
-	case "createsecret":
+	if r.Secret, ok = secretAt(event.text("SecretId")); !ok {
+		return step, r, malformed("%s: SecretId: must be the secret's full ARN", step)
+	}
+	if r.Token = event.text("ClientRequestToken"); !rotationToken.MatchString(r.Token) {
+		return step, r, malformed("%s: ClientRequestToken: must have 32 to 64 letters, digits and -", step)
+	}
+	return step, r, nil
+}
+
+// serveRotation takes one step of a staged rotation.
+func (h *Handler) serveRotation(ctx context.Context, event object) (served, error) {
+	step, rotation, err := decodeRotation(event)
+	result := served{trigger: cmp.Or(step, "malformed")}
+	if err != nil {
+		return result, err
+	}
+	switch step {
+	case "createSecret":
 		err = h.Engine.Create(ctx, rotation)
-	case "setsecret":
+	case "setSecret":
 		result.Results, err = h.Engine.Set(ctx, rotation)
-	case "testsecret":
+	case "testSecret":
 		result.Results, err = h.Engine.Test(ctx, rotation)
-	case "finishsecret":
+	case "finishSecret":
 		result.Results, err = h.Engine.Finish(ctx, rotation)
-	default:
-		return result, malformed("Step: %q is none of createSecret, setSecret, testSecret and finishSecret", step)
 	}
 	h.logOutcomes(ctx, Trigger{Kind: step}, result.Results)
 	if err == nil {
@@ -54,8 +75,8 @@ func (h *Handler) serveRotation(ctx context.Context, event object) (served, erro
 	return result, nil
 }
 
-// unfinished is what stands in the way of the next step: unlike elsewhere, a
-// credential that is not yet confirmed does too.
+// unfinished returns what stands in the way of the next step. Unlike elsewhere,
+// that includes a credential that is not yet confirmed.
 func (r Report) unfinished() error {
 	if err := r.failure(); err != nil {
 		return err

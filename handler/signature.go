@@ -2,166 +2,128 @@ package handler
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
-	"github.com/aws/aws-sdk-go-v2/service/secretsmanager/types"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
-
-	"credential-relay/relay"
 )
 
 const (
-	secretsRereadAtMostEvery = time.Minute
-	secretsRetriedAfter      = 10 * time.Second // when they could not be read
-	shortestSecret           = 24               // bytes
-	maxSignatures            = 10
+	clockTolerance   = 5 * time.Minute // between the sender's clock and ours, both ways
+	maxSignatures    = 10
+	maxSignatureList = 2048 // characters of all signatures
 )
 
-// Signatures checks deliveries that are signed as Standard Webhooks has it. The
-// signing secret's current and previous versions both count, so that it can be
-// rotated. See https://www.standardwebhooks.com.
+// Signatures checks webhook deliveries that are signed as Standard Webhooks
+// specifies. Both versions of the signing secret count, so that it can be
+// rotated: the current one, and for a day the previous one. See
+// https://www.standardwebhooks.com.
 type Signatures struct {
 	SecretsManager *secretsmanager.Client
 	ARN            string // of the signing secret
 
-	lock      sync.Mutex
-	verifiers []verifier
-	readAt    time.Time
-	rereadAt  time.Time
-	unread    error // why they could not be read at triedAt
-	triedAt   time.Time
+	lock        sync.Mutex // held while the signing secret is read, so that one caller reads for all
+	loaded      signingSecrets
+	loadedAt    time.Time
+	refreshedAt time.Time
+	loadErr     error // why the last read failed
+	loadErrAt   time.Time
 }
 
-// verifier checks a signature with one signing secret. A func shows nothing of
-// it when printed.
-type verifier func(body []byte, header http.Header) error
+// uncheckable is the error for a signature that cannot be checked now. The
+// sender did nothing wrong and is answered 503, never 401.
+type uncheckable struct{ error }
+
+func (e uncheckable) Unwrap() error { return e.error }
 
 var errNoMatch = errors.New("the signature matches no signing secret")
 
-// verify checks a delivery, and gives its id. What is wrong with it is for the
-// log, not for the sender.
+// verify checks a delivery, and returns its id. The error is for the log and
+// not for the sender, and quotes nothing that the sender wrote. What costs
+// little is checked first: a stranger gets a signature computed, or the signing
+// secret read, only for headers of the right form and time.
 func (s *Signatures) verify(ctx context.Context, d delivery) (id string, err error) {
-	if id, err = idOf(d.header); err != nil {
+	if err := checkSignatureHeaders(d.header); err != nil {
 		return "", err
 	}
-	verifiers, err := s.read(ctx, &s.readAt)
-	if err == nil {
-		if err = matched(verifiers, d); errors.Is(err, errNoMatch) {
-			if verifiers, err = s.read(ctx, &s.rereadAt); err == nil { // it may have been rotated
-				err = matched(verifiers, d)
-			}
+	known, err := s.secrets(ctx)
+	if err != nil {
+		return "", uncheckable{err}
+	}
+	if err = known.check(d); err != nil {
+		if known, err = s.refresh(ctx, err); err == nil {
+			err = known.check(d)
 		}
 	}
-	return id, err
+	if err != nil {
+		return "", err
+	}
+	return d.header.Get(standardwebhooks.HeaderWebhookID), nil
 }
 
-var deliveryID = regexp.MustCompile(`^[A-Za-z0-9_\-]{1,256}$`)
+var (
+	// deliveryID has no dot, which would let its end pass for the timestamp.
+	deliveryID  = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
+	unixSeconds = regexp.MustCompile(`^[1-9][0-9]{0,11}$`)
+	signatureV1 = regexp.MustCompile(`^v1,[A-Za-z0-9+/]{43}=$`) // 32 bytes in base64
+)
 
-// idOf makes sure that each header of the signature is there once and bounded.
-// An id must not hold a dot, which would let its end pass for the timestamp.
-func idOf(header http.Header) (string, error) {
+// checkSignatureHeaders makes sure that each header of a signature was sent
+// once, in a form that may verify, and not long ago.
+func checkSignatureHeaders(header http.Header) error {
 	for _, name := range []string{
 		standardwebhooks.HeaderWebhookID, standardwebhooks.HeaderWebhookTimestamp, standardwebhooks.HeaderWebhookSignature,
 	} {
 		if len(header.Values(name)) != 1 {
-			return "", fmt.Errorf("the header %s must be there, and once", name)
+			return fmt.Errorf("the header %s must be sent exactly once", name)
 		}
 	}
-	id := header.Get(standardwebhooks.HeaderWebhookID)
-	if !deliveryID.MatchString(id) {
-		return "", fmt.Errorf("the header %s is not an id", standardwebhooks.HeaderWebhookID)
+	if !deliveryID.MatchString(header.Get(standardwebhooks.HeaderWebhookID)) {
+		return fmt.Errorf("the header %s is not an id: 1 to 256 letters, digits, - and _", standardwebhooks.HeaderWebhookID)
 	}
-	signatures := strings.Split(header.Get(standardwebhooks.HeaderWebhookSignature), " ")
-	if len(signatures) > maxSignatures {
-		return "", fmt.Errorf("there are more than %d signatures", maxSignatures)
+	if err := checkTimestamp(header.Get(standardwebhooks.HeaderWebhookTimestamp)); err != nil {
+		return err
 	}
-	// A gateway may join the headers of one name with a comma.
-	if slices.ContainsFunc(signatures, func(s string) bool { return strings.Count(s, ",") > 1 }) {
-		return "", fmt.Errorf("the header %s must be there, and once", standardwebhooks.HeaderWebhookSignature)
-	}
-	return id, nil
+	return checkSignatureList(header.Get(standardwebhooks.HeaderWebhookSignature))
 }
 
-func matched(verifiers []verifier, d delivery) error {
-	for _, verify := range verifiers {
-		if err := verify(d.body, d.header); !errors.Is(err, standardwebhooks.ErrNoMatchingSignature) {
-			return err
-		}
+func checkTimestamp(timestamp string) error {
+	if !unixSeconds.MatchString(timestamp) {
+		return fmt.Errorf("the header %s is not a time in seconds", standardwebhooks.HeaderWebhookTimestamp)
 	}
-	return errNoMatch
+	seconds, err := strconv.ParseInt(timestamp, 10, 64)
+	switch sentAt := time.Unix(seconds, 0); {
+	case err != nil || time.Since(sentAt) > clockTolerance:
+		return standardwebhooks.ErrMessageTooOld
+	case time.Until(sentAt) > clockTolerance:
+		return standardwebhooks.ErrMessageTooNew
+	}
+	return nil
 }
 
-// read gives the signing secrets, and reads them when the last reading for the
-// same reason, whose time is at, is old enough: neither time nor a stranger's
-// wrong signatures make us read them more often than that.
-func (s *Signatures) read(ctx context.Context, at *time.Time) ([]verifier, error) {
-	s.lock.Lock()
-	defer s.lock.Unlock()
-	if s.unread != nil && time.Since(s.triedAt) < secretsRetriedAfter {
-		return nil, s.unread
+// checkSignatureList wants a signature of the scheme that we know. A sender may
+// add others, of schemes that we do not.
+func checkSignatureList(list string) error {
+	if len(list) > maxSignatureList {
+		return fmt.Errorf("the header %s is longer than %d characters", standardwebhooks.HeaderWebhookSignature, maxSignatureList)
 	}
-	if len(s.verifiers) > 0 && time.Since(*at) < secretsRereadAtMostEvery {
-		return s.verifiers, nil
+	signatures := strings.Split(list, " ")
+	switch {
+	case len(signatures) > maxSignatures:
+		return fmt.Errorf("there are more than %d signatures", maxSignatures)
+	case slices.ContainsFunc(signatures, func(s string) bool { return strings.Count(s, ",") > 1 }):
+		// A gateway may join the headers of one name with a comma.
+		return fmt.Errorf("the header %s must be sent exactly once", standardwebhooks.HeaderWebhookSignature)
+	case !slices.ContainsFunc(signatures, signatureV1.MatchString):
+		return fmt.Errorf("the header %s holds no signature of the scheme v1", standardwebhooks.HeaderWebhookSignature)
 	}
-	s.triedAt = time.Now()
-	var verifiers []verifier
-	for _, label := range []string{relay.LabelCurrent, "AWSPREVIOUS"} {
-		found, err := s.readVersion(ctx, label)
-		if err != nil {
-			s.unread = fmt.Errorf("WEBHOOK_SECRET_ARN, %s: %w", label, err)
-			return nil, s.unread
-		}
-		verifiers = append(verifiers, found...)
-	}
-	s.verifiers, s.unread, *at = verifiers, nil, time.Now()
-	return verifiers, nil
-}
-
-// readVersion reads one version of the signing secret, which may be several
-// secrets with white space between them. There need not be a previous version,
-// and one that is unfit, which must not outlive its being put right, is none.
-func (s *Signatures) readVersion(ctx context.Context, label string) ([]verifier, error) {
-	answer, err := s.SecretsManager.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{
-		SecretId: aws.String(s.ARN), VersionStage: aws.String(label),
-	})
-	if missing := (*types.ResourceNotFoundException)(nil); label != relay.LabelCurrent && errors.As(err, &missing) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	verifiers, err := verifiersOf(aws.ToString(answer.SecretString))
-	if err != nil && label != relay.LabelCurrent {
-		return nil, nil
-	}
-	return verifiers, err
-}
-
-func verifiersOf(signingSecrets string) ([]verifier, error) {
-	var verifiers []verifier
-	for _, secret := range strings.Fields(signingSecrets) {
-		key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
-		if err != nil || len(key) < shortestSecret { // the library would take an empty one
-			return nil, fmt.Errorf("a signing secret must be whsec_ and at least %d random bytes in base64", shortestSecret)
-		}
-		webhook, err := standardwebhooks.NewWebhookRaw(key)
-		if err != nil {
-			return nil, err
-		}
-		verifiers = append(verifiers, webhook.Verify)
-	}
-	if len(verifiers) == 0 {
-		return nil, errors.New("there is no signing secret in it")
-	}
-	return verifiers, nil
+	return nil
 }

@@ -2,66 +2,120 @@ package handler
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
+	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
-
-	"credential-relay/relay"
 )
+
+// maxRecords is the most that SQS delivers in one batch.
+// https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+const maxRecords = 10_000
+
+// queuedRecord is one record of an SQS batch.
+type queuedRecord struct {
+	id    string
+	group string // of a FIFO queue
+	fifo  bool
+	body  []byte
+}
 
 // isBatch reports whether the event is a batch from an SQS queue.
 func (o object) isBatch() bool {
-	records := o.records()
-	return len(records) > 0 && records[0].text("eventSource") == "aws:sqs"
+	first, err := decodeObject(o.first(o.records()))
+	return err == nil && first.text("eventSource") == "aws:sqs"
 }
 
-// serveBatch serves the events that a queue holds, several about one source
-// with one relay, and replies with the records to be delivered again.
+// serveBatch serves the events that a queue holds, and replies with the records
+// to be delivered again: those that failed, and those that were not understood.
 // https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
-func (h *Handler) serveBatch(ctx context.Context, members object) (served, error) {
+func (h *Handler) serveBatch(ctx context.Context, event object) (served, error) {
 	batch := served{trigger: "SQS"}
-	var records []events.SQSMessage
-	if err := json.Unmarshal(members["Records"], &records); err != nil {
-		return batch, malformed("Records: are not those of an SQS batch")
+	records, err := queuedRecords(event)
+	if err != nil {
+		return batch, err
 	}
-	var asked []Trigger
-	which := make([][]int, len(records)) // of asked, for each record
-	for i, record := range records {
-		for _, trigger := range decodeBody(record.Body) {
-			var at int
-			asked, at = appended(asked, trigger)
-			which[i] = append(which[i], at)
-		}
+	serve := h.relayRecords
+	if records[0].fifo {
+		serve = h.relayInTurn
 	}
-	reports := h.relay(ctx, asked)
+	report, again := serve(ctx, records)
 	response := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
 	for i, record := range records {
-		again := slices.ContainsFunc(which[i], func(at int) bool { return reports[at].failure() != nil })
-		if again {
-			response.BatchItemFailures = append(response.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: record.MessageId})
+		if again[i] {
+			response.BatchItemFailures = append(response.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: record.id})
 		}
 	}
-	batch.Report, batch.reply = joined(reports), response
+	batch.Report, batch.reply = report, response
 	return batch, nil
 }
 
-// appended adds a trigger, to one that is there already if that serves both, and
-// tells at which index it is.
-func appended(asked []Trigger, trigger Trigger) ([]Trigger, int) {
-	if i := slices.IndexFunc(asked, trigger.asksForSame); i >= 0 {
-		asked[i] = asked[i].merged(trigger)
-		return asked, i
+// queuedRecords decodes all of a record but its body. A record without an id
+// has the empty one, by which Lambda delivers the whole batch again.
+func queuedRecords(event object) ([]queuedRecord, error) {
+	var records []queuedRecord
+	for element := range event.elements(event.records()) {
+		if len(records) == maxRecords {
+			return nil, malformed("Records: there are more than %d", maxRecords)
+		}
+		record, _ := decodeObject(element)
+		records = append(records, queuedRecord{
+			id:    record.text("messageId"),
+			group: record.object("attributes").text("MessageGroupId"),
+			fifo:  strings.HasSuffix(record.text("eventSourceARN"), ".fifo"), // other queues have groups too
+			body:  record.body(),
+		})
 	}
-	return append(asked, trigger), len(asked)
+	return records, nil
 }
 
-// decodeBody decodes a record's event. One that cannot be read becomes a
-// trigger that fails by itself, so that the others go on.
-func decodeBody(body string) []Trigger {
-	triggers, err := decodeWrapped([]byte(body), 0)
-	if err != nil {
-		return []Trigger{answeredTrigger("malformed", relay.Failed, err.Error())}
+// relayInTurn serves the records of a FIFO queue one after the other. The first
+// record of a group that fails, and those behind it, are delivered again.
+func (h *Handler) relayInTurn(ctx context.Context, records []queuedRecord) (all Report, again []bool) {
+	stopped := map[string]bool{}
+	var reports []Report
+	for i, record := range records {
+		if !stopped[record.group] {
+			report, failed := h.relayRecords(ctx, records[i:i+1])
+			reports = append(reports, report)
+			stopped[record.group] = failed[0]
+		}
+		again = append(again, stopped[record.group])
 	}
-	return triggers
+	return joined(reports), again
+}
+
+// relayRecords serves records side by side, those about one source with one
+// relay. It returns which of them are to be delivered again.
+func (h *Handler) relayRecords(ctx context.Context, records []queuedRecord) (all Report, again []bool) {
+	var set triggerSet
+	again = make([]bool, len(records))
+	triggersOf := make([][]int, len(records)) // of set, for each record
+	for i, record := range records {
+		record.decode(func(t Trigger) {
+			at, ok := set.addOrMerge(t)
+			if !ok {
+				again[i] = true
+			} else if !slices.Contains(triggersOf[i], at) {
+				triggersOf[i] = append(triggersOf[i], at)
+			}
+		})
+	}
+	full := slices.Contains(again, true)
+	reports := h.relaySet(ctx, set)
+	for i := range records {
+		again[i] = again[i] || slices.ContainsFunc(triggersOf[i], func(at int) bool { return reports[at].failure() != nil })
+	}
+	if full {
+		reports = append(reports, h.relay(ctx, []Trigger{tooMany()})...)
+	}
+	return joined(reports), again
+}
+
+// decode decodes a record's event. An event that cannot be read, or is not
+// known, fails: otherwise the queue would lose it.
+func (r queuedRecord) decode(found func(Trigger)) {
+	if err := decodeWrapped(r.body, 0, fromQueue(found)); err != nil {
+		found(malformedTrigger(err))
+	}
 }

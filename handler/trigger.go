@@ -1,41 +1,27 @@
 package handler
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"credential-relay/relay"
 )
 
 // Trigger is what an event decodes to: what to look at, and why. It never says
-// what to apply: a relay looks for itself.
+// what to apply: the relay looks for itself.
 type Trigger struct {
 	Kind          string // why, such as "Secret Label Updated"
 	relay.Request        // zero when there is nothing to relay
 
-	changed   time.Time // when the source did, as the event tells; zero when it does not
+	changed   time.Time // when the source changed, according to the event; zero if it does not say
 	reconcile bool      // look at everything that is bound
-	byHand    bool      // somebody waits for the report, whatever the outcomes
+	byHand    bool      // the caller reads the report, so a failed relay is no function error
 	// outcome is the answer to an event that leads to no relay.
 	outcome relay.Result
-}
-
-// asksForSame reports whether one relay serves both triggers.
-func (t Trigger) asksForSame(other Trigger) bool {
-	return t.Request == other.Request && t.reconcile == other.reconcile && !t.answered() && !other.answered()
-}
-
-// merged is the trigger that stands for both: the earlier change is the one that
-// Datadog has been lacking for longer.
-func (t Trigger) merged(other Trigger) Trigger {
-	if t.changed.IsZero() || !other.changed.IsZero() && other.changed.Before(t.changed) {
-		t.changed = other.changed
-	}
-	return t
 }
 
 // answered reports whether the trigger has its outcome already.
@@ -44,102 +30,92 @@ func (t Trigger) answered() bool { return t.outcome.Outcome != "" }
 // atTrigger is the stage before there is anything to relay.
 const atTrigger relay.Stage = "trigger"
 
-// object is a JSON object whose members are yet to be decoded. Its keys are
-// exact, where decoding into a struct would also take "RELAY" for "relay".
-type object map[string]json.RawMessage
+// kindUnknown is the kind of an event that no door knows.
+const kindUnknown = "unknown"
 
-func decodeObject(raw []byte) (object, error) {
-	var members object
-	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
-		return nil, malformed("the event is not a JSON object")
-	}
-	return members, nil
-}
-
-func (o object) has(keys ...string) bool {
-	for _, key := range keys {
-		if _, ok := o[key]; !ok {
-			return false
-		}
-	}
-	return true
-}
-
-// text is a member that is a string; empty when it is absent or something else.
-func (o object) text(key string) string {
-	var text string
-	_ = json.Unmarshal(o[key], &text)
-	return text
-}
-
-// object is a member that is an object; empty when it is absent or something
-// else.
-func (o object) object(key string) object {
-	var members object
-	_ = json.Unmarshal(o[key], &members)
-	return members
-}
-
-// maxDepth is how many envelopes an event may be in. Three are in use: a failed
-// invocation's record, in it an SNS notification, in that the event.
-const maxDepth = 4
-
-// decodeEvent decodes an event, and what is wrapped in it, to triggers. Whatever
-// is wrapped is an event or our own envelope: never a webhook request or a step
-// of a rotation, which are who they say they are only when they come straight.
-func decodeEvent(event object, depth int) ([]Trigger, error) {
-	if depth > maxDepth {
-		return nil, malformed("the event is wrapped more than %d times", maxDepth)
-	}
-	var trigger Trigger
-	var err error
-	switch {
-	case len(event.records()) > 0:
-		return decodeRecords(event, depth)
-	case event.isNotification():
-		return decodeWrapped([]byte(event.text("Message")), depth)
-	case event.isFailureRecord():
-		return decodeWrapped(event["requestPayload"], depth)
-	case event.has("detail-type", "source"):
-		trigger, err = decodeEventBridge(event)
-	case event.has("relay") || event.has("reconcile"):
-		trigger, err = decodeByHand(event)
-	default:
-		keys := slices.Sorted(maps.Keys(event))
-		trigger = unknownEvent("with the keys " + strings.Join(keys, ", "))
-	}
-	return []Trigger{trigger}, err
-}
-
-func decodeWrapped(raw []byte, depth int) ([]Trigger, error) {
-	event, err := decodeObject(raw)
-	if err != nil {
-		return nil, err
-	}
-	return decodeEvent(event, depth+1)
-}
-
-// unknownEvent is the trigger of an event that nobody here has asked for. It is
-// told, and does not fail: to send it again would not help.
+// unknownEvent answers an event that we do not handle. It is ignored and not
+// failed, because a retry would not help; but it fails where it comes from a
+// queue, which would lose it.
 func unknownEvent(which string) Trigger {
 	message := bounded("this is no event that Credential Relay knows: one " + which)
-	return answeredTrigger("unknown", relay.Ignored, message)
+	return answeredTrigger(kindUnknown, relay.Ignored, message)
+}
+
+// unknownKeys is unknownEvent for an event of which only the keys are known.
+func unknownKeys(event object) Trigger {
+	keys := slices.Sorted(maps.Keys(event))
+	if len(keys) == 0 {
+		return unknownEvent("that is empty")
+	}
+	return unknownEvent("with the keys " + strings.Join(keys[:min(len(keys), maxKeysNamed)], ", "))
+}
+
+// maxKeysNamed is more keys than fit into a message.
+const maxKeysNamed = 50
+
+// decodeStraight decodes an event that came by itself. It fails if the event
+// asks for too much.
+func decodeStraight(event object) (set triggerSet, err error) {
+	full := false
+	err = decodeEvent(event, 0, func(t Trigger) {
+		if _, ok := set.addOrMerge(t); !ok {
+			full = true
+		}
+	})
+	if err == nil && full {
+		err = &MalformedEvent{tooMany().outcome.Error.Message}
+	}
+	return set, err
+}
+
+// tooMany is the trigger for all that an event asks for beyond maxTriggers.
+func tooMany() Trigger {
+	t := answeredTrigger("malformed", relay.Failed, fmt.Sprintf("the event asks for more than %d different things at once", maxTriggers))
+	t.outcome.Error.Retryable = true
+	return t
+}
+
+// fromQueue returns found for events from a queue. There an unknown event fails,
+// since the queue deletes what does not.
+func fromQueue(found func(Trigger)) func(Trigger) {
+	return func(t Trigger) {
+		if t.Kind == kindUnknown {
+			t.outcome.Outcome = relay.Failed
+		}
+		found(t)
+	}
+}
+
+// malformedTrigger is a part of an event that cannot be read. It fails by
+// itself, so that the other parts go on.
+func malformedTrigger(err error) Trigger {
+	return answeredTrigger("malformed", relay.Failed, err.Error())
 }
 
 // answeredTrigger is the trigger of an event that leads to no relay.
-func answeredTrigger(kind string, verdict relay.Outcome, message string) Trigger {
+func answeredTrigger(kind string, outcome relay.Outcome, message string) Trigger {
 	return Trigger{Kind: kind, outcome: relay.Result{
-		Outcome: verdict, Error: &relay.Error{Stage: atTrigger, Message: message},
+		Outcome: outcome, Error: &relay.Error{Stage: atTrigger, Message: message},
 	}}
 }
 
-// bounded keeps what strangers send from filling the log.
+// bounded returns at most 200 characters of a text from outside, all of them
+// printable, so that no sender can fill or forge the log.
 func bounded(text string) string {
 	const limit = 200
-	if runes := []rune(text); len(runes) > limit {
-		return string(runes[:limit]) + "…"
+	var short strings.Builder
+	n := 0
+	for _, r := range text {
+		if n++; n > limit {
+			short.WriteRune('…')
+			break
+		}
+		if !unicode.IsPrint(r) {
+			r = unicode.ReplacementChar
+		}
+		short.WriteRune(r)
 	}
-	return text
+	return short.String()
 }
 
 // MalformedEvent is the function error for an event that cannot be read.

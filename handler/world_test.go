@@ -37,18 +37,22 @@ type world struct {
 	datadog *datadogsim.Simulator
 	handler *Handler
 	log     lockedBuffer
+
+	awsClient *http.Client // by which the handler calls AWS
+	line      *failing
 }
 
 func newWorld(t testing.TB) *world {
 	w := &world{TB: t, aws: awssim.New(), datadog: datadogsim.New()}
 	w.datadog.SetKeys(canary, canary)
+	w.awsClient = &http.Client{Transport: inProcess{w.aws}}
 	config := aws.Config{
 		Region:       awssim.Region,
 		BaseEndpoint: aws.String("https://aws.example"),
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: canary}, nil
 		}),
-		HTTPClient: &http.Client{Transport: inProcess{w.aws}},
+		HTTPClient: w.awsClient,
 		Retryer:    func() aws.Retryer { return aws.NopRetryer{} },
 	}
 	w.handler = &Handler{
@@ -79,14 +83,27 @@ func (to inProcess) RoundTrip(request *http.Request) (*http.Response, error) {
 }
 
 // bound makes a secret, and a config of the same name that it feeds.
-func (w *world) bound(name string) {
-	w.aws.PutSecret(name, `{"api_token":"`+canary+`"}`)
-	w.datadog.PutConfig(datadogsim.Config{ID: name, Type: "OKTA", Domain: "acme.example.com", State: "valid", Enabled: true})
-	w.bind(name, name)
+func (w *world) bound(name string) { w.boundTo(name, name) }
+
+func (w *world) boundTo(secret, config string) {
+	w.aws.PutSecret(secret, `{"api_token":"`+canary+`"}`)
+	w.datadog.PutConfig(datadogsim.Config{ID: config, Type: "OKTA", Domain: "acme.example.com", State: "valid", Enabled: true})
+	w.bind(secret, config)
 }
 
 func (w *world) bind(secret, config string) {
 	w.aws.PutParameter("/credential-relay/secrets/"+secret+"/"+config, "String", `{"integration_type":"OKTA"}`)
+}
+
+// moveLabel moves a secret's AWSCURRENT, as a person would.
+func (w *world) moveLabel(secret, from, to string) {
+	w.Helper()
+	_, err := w.handler.Engine.Sources.SecretsManager.UpdateSecretVersionStage(w.Context(), &secretsmanager.UpdateSecretVersionStageInput{
+		SecretId: &secret, VersionStage: aws.String(relay.LabelCurrent), RemoveFromVersionId: &from, MoveToVersionId: &to,
+	})
+	if err != nil {
+		w.Fatal(err)
+	}
 }
 
 // invoke has the handler serve an event. Neither reply nor log may hold a

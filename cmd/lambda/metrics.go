@@ -41,6 +41,9 @@ var units = map[string]string{
 	"TimeUsed":                 "Percent",
 	"Reconciles":               "Count",
 	"OldestUnreconciledChange": "Seconds",
+
+	// Of a webhook delivery whose signature could not be checked.
+	"SignatureUnavailable": "Count",
 }
 
 func (m metrics) Handle(ctx context.Context, line slog.Record) error {
@@ -49,7 +52,7 @@ func (m metrics) Handle(ctx context.Context, line slog.Record) error {
 	switch line.Message {
 	case "relay":
 		directives, counts = relayed(line)
-	case "invocation":
+	case "invocation", "signature unavailable":
 		directives = measured(line)
 	}
 	if len(directives) > 0 {
