@@ -25,6 +25,14 @@ const (
 type Handler struct {
 	Engine *relay.Engine
 	Log    *slog.Logger
+	// Stack tells the metrics of one stack from those of another. Without it the
+	// log holds no metrics.
+	Stack string
+	// WebhookMayDisable lets deliveries turn a sync off.
+	WebhookMayDisable bool
+	// Redelivery delays the messages of the queue that failed; nil leaves that to
+	// the queue.
+	Redelivery *Redelivery
 	// Signatures checks webhook deliveries that no gateway vouches for; nil
 	// when there shall be none.
 	Signatures *Signatures
@@ -126,21 +134,11 @@ func (h *Handler) relayOne(ctx context.Context, trigger Trigger) Report {
 		return Report{Results: []relay.Result{trigger.outcome}}
 	case trigger.reconcile:
 		results, left := h.Engine.Reconcile(ctx)
-		return Report{Results: results, Left: left, reconciled: hasLooked(results, left)}
+		return Report{Results: results, Left: left}
 	default:
 		results, left := h.Engine.Relay(ctx, trigger.Request)
 		return Report{Results: results, Left: left}
 	}
-}
-
-// hasLooked reports whether a reconcile has looked at a binding, or found that
-// there is none. A result without a config says that the bindings could not be
-// listed.
-func hasLooked(results []relay.Result, left int) bool {
-	if len(results) == 0 {
-		return left == 0
-	}
-	return results[0].ConfigID != ""
 }
 
 // withinDeadline keeps back from the invocation's deadline what it takes to

@@ -31,33 +31,25 @@ const (
 	keyRetryable    = "retryable"
 	keyOutcomes     = "outcomes"
 	keyLeft         = "left"
-	keyDuration     = "duration_ms"
 	keyStackTrace   = "stack_trace"
-)
 
-// The metrics among them, which are written as CloudWatch writes names. What
-// they are called there, and in what unit, cmd/lambda declares.
-const (
-	keyRetries          = "Retries"
-	keyRateLimitWait    = "RateLimitWait"
-	keySourceDuration   = "SourceDuration"
-	keyConfigDuration   = "ConfigDuration"
-	keyValidateDuration = "ValidateDuration"
-	keyPutDuration      = "PutDuration"
-	keyPatchDuration    = "PatchDuration"
-	keyConfirmDuration  = "ConfirmDuration"
-	keyTimeToUpdate     = "TimeToUpdate"
-	keyTimeUsed         = "TimeUsed"
-	keyReconciles       = "Reconciles"
-	keyOldestChange     = "OldestUnreconciledChange"
-
-	keySignatureUnavailable = "SignatureUnavailable"
+	keyDuration      = "duration_ms"
+	keyTimeUsed      = "time_used_percent"
+	keyRetries       = "retries"
+	keyRateLimitWait = "rate_limit_wait_ms"
+	keySourceTime    = "source_ms"
+	keyConfigTime    = "config_ms"
+	keyValidateTime  = "validate_ms"
+	keyPutTime       = "put_ms"
+	keyPatchTime     = "patch_ms"
+	keyConfirmTime   = "confirm_ms"
 )
 
 // logOutcomes writes a line for each binding that a trigger led to.
 func (h *Handler) logOutcomes(ctx context.Context, trigger Trigger, outcomes []relay.Result) {
 	for _, outcome := range outcomes {
-		h.Log.LogAttrs(ctx, levelOf(outcome), "relay", append(attributes(trigger, outcome), measured(trigger, outcome)...)...)
+		attrs := append(attributes(trigger, outcome), effortAttrs(outcome.Effort)...)
+		h.Log.LogAttrs(ctx, levelOf(outcome), "relay", h.withMetrics(attrs, relayMetrics(trigger, outcome))...)
 	}
 }
 
@@ -108,51 +100,34 @@ func attributes(trigger Trigger, o relay.Result) []slog.Attr {
 	return attrs
 }
 
-// durationKeys are those of the stages that take time, in their order.
-var durationKeys = []struct {
+// timeKeys are the keys of the stages that take time, in their order.
+var timeKeys = []struct {
 	stage relay.Stage
 	key   string
 }{
-	{relay.AtSource, keySourceDuration},
-	{relay.AtConfig, keyConfigDuration},
-	{relay.AtValidate, keyValidateDuration},
-	{relay.AtPut, keyPutDuration},
-	{relay.AtPatch, keyPatchDuration},
-	{relay.AtConfirm, keyConfirmDuration},
+	{relay.AtSource, keySourceTime},
+	{relay.AtConfig, keyConfigTime},
+	{relay.AtValidate, keyValidateTime},
+	{relay.AtPut, keyPutTime},
+	{relay.AtPatch, keyPatchTime},
+	{relay.AtConfirm, keyConfirmTime},
 }
 
-// measured is what it took to come to an outcome; nothing where there was nothing
-// to relay.
-func measured(trigger Trigger, o relay.Result) []slog.Attr {
+// effortAttrs returns what a relay took, in milliseconds a stage.
+func effortAttrs(effort relay.Effort) []slog.Attr {
 	var attrs []slog.Attr
-	// Not when there were none: a metric that is always 0 costs as much as another.
-	if o.Effort.Retries > 0 {
-		attrs = append(attrs, slog.Int(keyRetries, o.Effort.Retries))
+	if effort.Retries > 0 {
+		attrs = append(attrs, slog.Int(keyRetries, effort.Retries))
 	}
-	if o.Effort.RateLimitWait > 0 {
-		attrs = append(attrs, slog.Int64(keyRateLimitWait, o.Effort.RateLimitWait.Milliseconds()))
+	if effort.RateLimitWait > 0 {
+		attrs = append(attrs, slog.Int64(keyRateLimitWait, effort.RateLimitWait.Milliseconds()))
 	}
-	for _, of := range durationKeys {
-		if took, gone := o.Effort.Durations[of.stage]; gone {
+	for _, of := range timeKeys {
+		if took, gone := effort.Durations[of.stage]; gone {
 			attrs = append(attrs, slog.Int64(of.key, took.Milliseconds()))
 		}
 	}
-	if took, known := timeToUpdate(trigger, o); known {
-		attrs = append(attrs, slog.Int64(keyTimeToUpdate, took.Milliseconds()))
-	}
 	return attrs
-}
-
-// timeToUpdate is the time from the source's change until Datadog had it. It is
-// not known where nobody tells when that change was, nor where the clock of whom
-// tells is ahead of ours.
-func timeToUpdate(trigger Trigger, o relay.Result) (took time.Duration, known bool) {
-	changed := trigger.changed
-	if trigger.reconcile {
-		changed = o.ChangedAt
-	}
-	took = o.Effort.Ended.Sub(changed)
-	return took, o.Outcome == relay.Updated && !changed.IsZero() && took >= 0
 }
 
 // logPanic writes the stack of a panic, while that is being recovered from, but
@@ -187,9 +162,6 @@ func (h *Handler) logInvocation(ctx context.Context, started time.Time, served s
 	if percent, limited := timeUsed(ctx, started); limited {
 		attrs = append(attrs, slog.Int64(keyTimeUsed, percent))
 	}
-	if served.reconciled {
-		attrs = append(attrs, slog.Int(keyReconciles, 1), slog.Int64(keyOldestChange, int64(served.oldestChange().Seconds())))
-	}
 	h.Log.LogAttrs(ctx, level, "invocation", attrs...)
 }
 
@@ -202,15 +174,4 @@ func timeUsed(ctx context.Context, started time.Time) (percent int64, limited bo
 		return 100, limited
 	}
 	return min(100, int64(100*time.Since(started)/had)), limited
-}
-
-// oldestChange is for how long Datadog has been lacking the oldest change of a
-// source that a reconcile could not bring there; 0 when there is none.
-func (r Report) oldestChange() (age time.Duration) {
-	for _, o := range r.Results {
-		if (o.Failed() || o.Outcome == relay.Pending) && !o.ChangedAt.IsZero() {
-			age = max(age, time.Since(o.ChangedAt))
-		}
-	}
-	return age
 }

@@ -11,10 +11,8 @@ import (
 // Report is what a straight invocation returns.
 type Report struct {
 	Results []relay.Result `json:"outcomes"`
-	// Left is how many bindings a reconcile had no time for.
+	// Left is how many bindings there was no time for.
 	Left int `json:"left,omitempty"`
-
-	reconciled bool // a reconcile has looked at what is bound
 }
 
 func joined(reports []Report) Report {
@@ -22,7 +20,6 @@ func joined(reports []Report) Report {
 	for _, report := range reports {
 		all.Results = slices.Concat(all.Results, report.Results)
 		all.Left += report.Left
-		all.reconciled = all.reconciled || report.reconciled
 	}
 	return all
 }

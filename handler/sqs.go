@@ -3,9 +3,12 @@ package handler
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-lambda-go/events"
+
+	"credential-relay/relay"
 )
 
 // maxRecords is the most that SQS delivers in one batch.
@@ -17,7 +20,9 @@ type queuedRecord struct {
 	id    string
 	group string // of a FIFO queue
 	fifo  bool
+	queue string // its ARN
 	body  []byte
+	failedMessage
 }
 
 // isBatch reports whether the event is a batch from an SQS queue.
@@ -41,13 +46,27 @@ func (h *Handler) serveBatch(ctx context.Context, event object) (served, error) 
 	}
 	report, again := serve(ctx, records)
 	response := events.SQSEventResponse{BatchItemFailures: []events.SQSBatchItemFailure{}}
+	var failed []failedMessage
 	for i, record := range records {
 		if again[i] {
 			response.BatchItemFailures = append(response.BatchItemFailures, events.SQSBatchItemFailure{ItemIdentifier: record.id})
+			failed = append(failed, record.failedMessage)
 		}
 	}
 	batch.Report, batch.reply = report, response
+	if h.Redelivery.owns(records[0].queue) && !records[0].fifo {
+		if err := h.Redelivery.schedule(ctx, failed); err != nil {
+			h.Log.WarnContext(ctx, "redelivery", keyError, relay.Describe(err))
+		}
+	}
 	return batch, nil
+}
+
+// receiveCount returns how often SQS has delivered a record, this time included;
+// 0 if the record does not say.
+func receiveCount(record object) int {
+	count, _ := strconv.Atoi(record.object("attributes").text("ApproximateReceiveCount"))
+	return count
 }
 
 // queuedRecords decodes all of a record but its body. A record without an id
@@ -63,7 +82,10 @@ func queuedRecords(event object) ([]queuedRecord, error) {
 			id:    record.text("messageId"),
 			group: record.object("attributes").text("MessageGroupId"),
 			fifo:  strings.HasSuffix(record.text("eventSourceARN"), ".fifo"), // other queues have groups too
+			queue: record.text("eventSourceARN"),
 			body:  record.body(),
+
+			failedMessage: failedMessage{record.text("receiptHandle"), receiveCount(record)},
 		})
 	}
 	return records, nil

@@ -51,6 +51,8 @@ func (h *Handler) serveDelivery(ctx context.Context, event object) (result serve
 	switch {
 	case refused != nil:
 		result.reply = h.refuse(ctx, refused)
+	case request.Enabled == relay.Off && !h.WebhookMayDisable:
+		result.reply = h.refuse(ctx, errMayNotDisable)
 	case id == "":
 		result.Report, result.reply = h.deliver(ctx, request)
 	default:
@@ -86,15 +88,15 @@ var errContextless = errors.New("the gateway's Lambda authorizer returned no con
 // turnAway answers a caller who is not authenticated. The answer does not say
 // why; the log does, and quotes nothing that the caller sent.
 func (h *Handler) turnAway(ctx context.Context, err error) response {
-	reason := slog.String(keyError, relay.Describe(err))
+	reason := []slog.Attr{slog.String(keyError, relay.Describe(err))}
 	switch {
 	case errors.As(err, new(uncheckable)):
-		h.Log.LogAttrs(ctx, slog.LevelError, "signature unavailable", reason, slog.Int(keySignatureUnavailable, 1))
+		h.Log.LogAttrs(ctx, slog.LevelError, "signature unavailable", h.withMetrics(reason, signatureUnavailable)...)
 		return unavailable("the signature cannot be checked now")
 	case errors.Is(err, errBodyTooLarge):
 		return h.refuse(ctx, errBodyTooLarge)
 	default:
-		h.Log.LogAttrs(ctx, slog.LevelWarn, "unauthorized", reason)
+		h.Log.LogAttrs(ctx, slog.LevelWarn, "unauthorized", reason...)
 		return errorResponse(http.StatusUnauthorized, "unauthorized")
 	}
 }
@@ -116,6 +118,8 @@ func (h *Handler) refuse(ctx context.Context, err *requestError) response {
 	}
 	return answer
 }
+
+var errMayNotDisable = &requestError{http.StatusForbidden, "enabled: the webhook may not turn a sync off; set WebhookMayDisable in the stack to allow that"}
 
 // requestOf decodes what an authenticated caller asks for.
 func requestOf(d delivery) (relay.Request, *requestError) {

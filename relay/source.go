@@ -120,10 +120,15 @@ func hasRandomSuffix(nameInARN string) bool {
 	return name != nameInARN && name != "" && len(name) <= maxSecretName
 }
 
+// secretNameIn returns the name in a secret's ARN, with the random suffix if the
+// ARN has it. The region becomes a part of the address that AWS is called at, so
+// nothing else may stand there.
 func secretNameIn(id string) (name string, ok bool) {
 	parsed, err := arn.Parse(id)
-	if err != nil || parsed.Service != "secretsmanager" {
+	if err != nil || parsed.Service != "secretsmanager" || strings.ContainsFunc(parsed.Region, notInRegion) {
 		return "", false
 	}
 	return strings.CutPrefix(parsed.Resource, "secret:")
 }
+
+func notInRegion(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }

@@ -28,18 +28,9 @@ func main() {
 	if err != nil {
 		exit(err)
 	}
-	handler := env.Handler(awsConfig, slog.New(logHandler(env.Stack)))
+	handler := env.Handler(awsConfig, slog.New(lambdacontext.NewLogHandler()))
 	go warmUp(handler.Engine.Datadog)
 	lambda.Start(handler)
-}
-
-// logHandler is Lambda's own, whose lines are metrics where they are JSON, as
-// the template has it.
-func logHandler(stack string) slog.Handler {
-	if os.Getenv("AWS_LAMBDA_LOG_FORMAT") == "JSON" {
-		return metrics{lambdacontext.NewLogHandler(), stack}
-	}
-	return lambdacontext.NewLogHandler()
 }
 
 // warmUp has ready what the first invocation would otherwise wait for: Datadog's
@@ -63,7 +54,7 @@ const awsTimeout = 5 * time.Second
 // exit ends the program before it could serve anything. What it prints is in
 // the function's log, and the invocation fails with Runtime.ExitError.
 func exit(err error) {
-	fmt.Fprintln(os.Stderr, "credential-relay: the environment is not right:")
+	fmt.Fprintln(os.Stderr, "credential-relay: invalid configuration:")
 	fmt.Fprintln(os.Stderr, err)
 	os.Exit(1)
 }

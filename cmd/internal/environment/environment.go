@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/caarlos0/env/v11"
 
@@ -32,6 +33,12 @@ type Environment struct {
 	WebhookSecret  string         `env:"WEBHOOK_SECRET_ARN"`
 	// Stack tells the metrics of one stack from those of another.
 	Stack string `env:"STACK_NAME" envDefault:"credential-relay"`
+	// LogFormat is Lambda's. CloudWatch reads metrics from lines of JSON only.
+	LogFormat string `env:"AWS_LAMBDA_LOG_FORMAT"`
+	// WebhookMayDisable lets the webhook turn syncs off.
+	WebhookMayDisable bool `env:"WEBHOOK_MAY_DISABLE"`
+	// RelayQueueURL is the queue whose failed messages the function delays.
+	RelayQueueURL string `env:"RELAY_QUEUE_URL"`
 
 	datadogURL *url.URL
 }
@@ -111,9 +118,20 @@ func (e Environment) Handler(config aws.Config, log *slog.Logger) *handler.Handl
 	if e.WebhookSecret != "" {
 		signatures = &handler.Signatures{SecretsManager: sources.SecretsManager, ARN: e.WebhookSecret}
 	}
+	stack := ""
+	if e.LogFormat == "JSON" {
+		stack = e.Stack
+	}
+	var redelivery *handler.Redelivery
+	if e.RelayQueueURL != "" {
+		redelivery = &handler.Redelivery{SQS: sqs.NewFromConfig(config), QueueURL: e.RelayQueueURL}
+	}
 	return &handler.Handler{
-		Log:        log,
-		Signatures: signatures,
+		Log:               log,
+		Stack:             stack,
+		Signatures:        signatures,
+		WebhookMayDisable: e.WebhookMayDisable,
+		Redelivery:        redelivery,
 		Engine: &relay.Engine{
 			Sources:      sources,
 			Datadog:      client,
