@@ -56,8 +56,8 @@ func decodeWrapped(raw []byte, depth int, found func(Trigger)) error {
 	})
 }
 
-// manyRecords is more than any service sends at once; ten times what SQS does.
-const manyRecords = 100_000
+// manyRecords is more than any service sends at once: three times what SQS does.
+const manyRecords = 3 * maxRecords
 
 // decodeRecords decodes the records of a queue, a topic or a pipe, however they
 // came here. A record that cannot be read fails by itself.
