@@ -2,7 +2,6 @@ package handler
 
 import (
 	"encoding/json"
-	"regexp"
 	"slices"
 	"time"
 
@@ -95,23 +94,10 @@ func detailOf(event object) (object, error) {
 
 // about points the trigger to the secret whose full ARN was found in field.
 func (t Trigger) about(secretARN, field string) (Trigger, error) {
-	source, ok := secretAt(secretARN)
+	source, ok := relay.SecretAt(secretARN)
 	if !ok {
 		return t, malformed("%s: %s must be a secret's full ARN", t.Kind, field)
 	}
 	t.Source = source
 	return t, nil
-}
-
-// fullARN is a secret's, with its random suffix. The region becomes part of the
-// address that AWS is called at, so it must not hold anything else.
-// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
-var fullARN = regexp.MustCompile(`^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]{1,32}:[0-9]{12}:secret:[A-Za-z0-9/_+=.@!-]{1,512}-[A-Za-z0-9]{6}$`)
-
-// secretAt returns the secret with this full ARN, as AWS's own events give it.
-func secretAt(arn string) (relay.Source, bool) {
-	if !fullARN.MatchString(arn) {
-		return relay.Source{}, false
-	}
-	return relay.SecretAt(arn)
 }

@@ -2,7 +2,6 @@ package handler
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"net/http"
 	"strings"
@@ -13,11 +12,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"credential-relay/internal/datadogsim"
-	"credential-relay/relay"
 )
 
-// isMetric tells a metric from the other members of a log line.
-func isMetric(key string) bool { return key[0] >= 'A' && key[0] <= 'Z' }
+// isMeasured tells what a relay or an invocation took from the other members of a
+// log line.
+func isMeasured(key string) bool {
+	return strings.HasSuffix(key, "_ms") && key != keyDuration || key == keyRetries || key == keyTimeUsed || key == "TimeToUpdate"
+}
 
 // metrics are those of the log's lines of a kind, one line each.
 func (w *world) metrics(message string) []map[string]float64 {
@@ -29,7 +30,7 @@ func (w *world) metrics(message string) []map[string]float64 {
 		}
 		of := map[string]float64{}
 		for key, value := range line {
-			if isMetric(key) {
+			if isMeasured(key) {
 				of[key] = value.(float64)
 			}
 		}
@@ -104,8 +105,8 @@ const (
 func TestMeasuredRelay(t *testing.T) {
 	const minute = 60_000
 	stages := map[string]float64{
-		"SourceDuration": 0, "ConfigDuration": 1000, "ValidateDuration": 1000,
-		"PatchDuration": 1000, "ConfirmDuration": 1000,
+		"source_ms": 0, "config_ms": 1000, "validate_ms": 1000,
+		"patch_ms": 1000, "confirm_ms": 1000,
 	}
 	with := func(key string, value float64) map[string]float64 {
 		all := maps.Clone(stages)
@@ -160,22 +161,22 @@ func TestMeasuredRelay(t *testing.T) {
 		{"by hand", nil, func() string { return `{"relay":{"secret":"good"}}` }, stages},
 		{"by hand, with a flag", nil, func() string { return `{"relay":{"secret":"good","enabled":true}}` }, stages},
 		{"a webhook", nil, func() string { return signed }, stages},
-		{"a dry run", nil, func() string { return `{"relay":{"secret":"good","dry_run":true}}` }, without("PatchDuration", "ConfirmDuration")},
+		{"a dry run", nil, func() string { return `{"relay":{"secret":"good","dry_run":true}}` }, without("patch_ms", "confirm_ms")},
 		{"rejected", func(w *world) {
 			w.datadog.Script(datadogsim.Validate, datadogsim.Answer{Status: http.StatusBadRequest, Body: `{"errors":["no"]}`})
-		}, func() string { return at(updated, -5*time.Second) }, without("PatchDuration", "ConfirmDuration")},
+		}, func() string { return at(updated, -5*time.Second) }, without("patch_ms", "confirm_ms")},
 		{"invalid", func(w *world) {
 			w.datadog.Script(datadogsim.ValidateStored, datadogsim.Answer{Status: http.StatusBadRequest, Body: `{"errors":["no"]}`})
-		}, func() string { return at(updated, -5*time.Second) }, with("ConfirmDuration", 2000)},
+		}, func() string { return at(updated, -5*time.Second) }, with("confirm_ms", 2000)},
 		{"a reconcile that finds a receipt", func(w *world) {
 			_, _ = w.invoke(w.Context(), `{"relay":{"secret":"good"}}`)
 			w.log.Reset()
 			w.aws.PutSecret("good", `{"api_token":"`+canary+`-new"}`)
 			time.Sleep(time.Hour)
 		}, func() string { return at(scheduled, -5*time.Second) }, map[string]float64{
-			"SourceDuration": 0, "ValidateDuration": 1000, "PatchDuration": 1000, "ConfirmDuration": 1000, "TimeToUpdate": 60*minute + 4000,
+			"source_ms": 0, "validate_ms": 1000, "patch_ms": 1000, "confirm_ms": 1000, "TimeToUpdate": 60*minute + 4000,
 		}},
-		{"a reconcile without a receipt, which cannot know", nil, func() string { return scheduled }, without("ConfigDuration")},
+		{"a reconcile without a receipt, which cannot know", nil, func() string { return scheduled }, without("config_ms")},
 		{"nothing is bound", nil, func() string { return at(labelUpdated(secrets+"unbound-AbCdEf"), -time.Minute) }, map[string]float64{}},
 		{"nothing is asked for", nil, func() string { return at(`{"source":"aws.s3","detail-type":"Secret Label Updated"}`, -time.Minute) }, map[string]float64{}},
 	} {
@@ -206,7 +207,7 @@ func TestTimeToUpdateIsOfItsBinding(t *testing.T) {
 		got := map[any]any{}
 		for _, line := range w.logged() {
 			if line["msg"] == "relay" {
-				got[line[keyConfigID]] = line[keyTimeToUpdate]
+				got[line[keyConfigID]] = line["TimeToUpdate"]
 			}
 		}
 		if want := (map[any]any{"good": 60_000.0, "slower": 63_000.0}); !maps.Equal(got, want) {
@@ -222,7 +223,7 @@ func TestMeasuredRateLimit(t *testing.T) {
 		w.datadog.Script(datadogsim.Patch, datadogsim.Answer{Status: http.StatusTooManyRequests, Header: http.Header{"X-Ratelimit-Reset": {"3"}}})
 		_, _ = w.invoke(t.Context(), labelUpdated(goodARN))
 		got := w.metrics("relay")[0]
-		if wait := got["RateLimitWait"]; got["Retries"] != 1 || wait < 3000 || wait > 3500 || got["PatchDuration"] != 2000+wait {
+		if wait := got["rate_limit_wait_ms"]; got["retries"] != 1 || wait < 3000 || wait > 3500 || got["patch_ms"] != 2000+wait {
 			t.Errorf("got %v, want one retry after 3 s", got)
 		}
 	})
@@ -237,7 +238,7 @@ func TestMeasuredPut(t *testing.T) {
 		w.datadog.PutAzureIntegration("t", "c", "old")
 		w.config("good", func(config *datadogsim.Config) { config.Type = "ENTRA_ID" })
 		_, _ = w.invoke(t.Context(), labelUpdated(goodARN))
-		want := map[string]float64{"SourceDuration": 0, "ConfigDuration": 1000, "PutDuration": 1000, "ConfirmDuration": 1000}
+		want := map[string]float64{"source_ms": 0, "config_ms": 1000, "put_ms": 1000, "confirm_ms": 1000}
 		if got := w.metrics("relay"); len(got) != 1 || !maps.Equal(got[0], want) {
 			t.Errorf("got %v, want %v\n%s", got, want, w.log.String())
 		}
@@ -252,9 +253,9 @@ func TestTimeUsed(t *testing.T) {
 		want   map[string]float64
 	}{
 		{"no deadline", 0, false, map[string]float64{}},
-		{"a part", time.Minute, false, map[string]float64{"TimeUsed": 6}},
-		{"all but what it takes to report", 20 * time.Second, true, map[string]float64{"TimeUsed": 95}},
-		{"none was left", -time.Second, false, map[string]float64{"TimeUsed": 100}},
+		{"a part", time.Minute, false, map[string]float64{"time_used_percent": 6}},
+		{"all but what it takes to report", 20 * time.Second, true, map[string]float64{"time_used_percent": 95}},
+		{"none was left", -time.Second, false, map[string]float64{"time_used_percent": 100}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -272,82 +273,6 @@ func TestTimeUsed(t *testing.T) {
 					t.Errorf("got %v, want %v", got, c.want)
 				}
 			})
-		})
-	}
-}
-
-func TestMeasuredReconcile(t *testing.T) {
-	reconciled := func(oldest time.Duration) map[string]float64 {
-		return map[string]float64{"Reconciles": 1, "OldestUnreconciledChange": oldest.Seconds()}
-	}
-	hour := time.Hour
-	took := 2 * time.Second // to list the configs, and to be refused
-	refusing := func(w *world) {
-		w.datadog.ScriptForever(datadogsim.Validate, datadogsim.Answer{Status: http.StatusBadRequest, Body: `{"errors":["no"]}`})
-	}
-	for _, c := range []struct {
-		name  string
-		given func(*world)
-		event string
-		want  map[string]float64
-	}{
-		{"all is brought there", nil, scheduled, reconciled(0)},
-		{"by hand", nil, `{"reconcile":{}}`, reconciled(0)},
-		{"one cannot be brought there", refusing, scheduled, reconciled(hour + took)},
-		{"a younger one cannot either", func(w *world) {
-			refusing(w)
-			w.bound("younger")
-			w.config("younger", func(config *datadogsim.Config) { config.ModifiedAt = time.Now().Add(-time.Second) })
-			w.bound("youngest")
-			w.config("youngest", func(config *datadogsim.Config) { config.ModifiedAt = time.Now().Add(-time.Second) })
-		}, scheduled, reconciled(hour + took)},
-		{"one is not confirmed", func(w *world) {
-			w.datadog.Script(datadogsim.ValidateStored, datadogsim.Answer{Status: http.StatusTooManyRequests, Header: http.Header{"X-Ratelimit-Reset": {"3600"}}})
-		}, scheduled, reconciled(hour + 4*time.Second)},
-		{"one fails, and may lack nothing", func(w *world) { w.datadog.RemoveConfig("good") }, scheduled, reconciled(0)},
-		{"nothing is bound", func(w *world) {
-			w.handler.Engine.BindingsPath = "/another"
-		}, scheduled, reconciled(0)},
-		{"the bindings cannot be listed", func(w *world) {
-			w.aws.Fail("GetParametersByPath", 100, http.StatusBadRequest, "AccessDeniedException", "")
-		}, scheduled, map[string]float64{}},
-		{"in a queue, beside another event", refusing, batch([2]string{"1", scheduled}, [2]string{"2", labelUpdated(goodARN)}), reconciled(hour + took)},
-		{"no reconcile", refusing, `{"relay":{"all":true}}`, map[string]float64{}},
-		{"no reconcile either", nil, labelUpdated(goodARN), map[string]float64{}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				w := measuring(t)
-				if c.given != nil {
-					c.given(w)
-				}
-				_, _ = w.invoke(t.Context(), c.event)
-				if got := w.metrics("invocation"); len(got) != 1 || !maps.Equal(got[0], c.want) {
-					t.Errorf("got %v, want %v\n%s", got, c.want, w.log.String())
-				}
-			})
-		})
-	}
-}
-
-// TestHasLooked also where there was no time for some, or for any.
-func TestHasLooked(t *testing.T) {
-	bound, unlisted := relay.Result{ConfigID: "1111"}, relay.Result{}
-	for _, c := range []struct {
-		outcomes []relay.Result
-		left     int
-		want     bool
-	}{
-		{nil, 0, true},
-		{nil, 3, false},
-		{[]relay.Result{bound}, 0, true},
-		{[]relay.Result{bound, bound}, 3, true},
-		{[]relay.Result{unlisted}, 0, false},
-	} {
-		t.Run(fmt.Sprint(len(c.outcomes), c.left), func(t *testing.T) {
-			if got := hasLooked(c.outcomes, c.left); got != c.want {
-				t.Errorf("got %t, want %t", got, c.want)
-			}
 		})
 	}
 }

@@ -39,7 +39,7 @@ func decodeRotation(event object) (step string, r relay.Rotation, err error) {
 	if !ok {
 		return "", r, malformed("Step: %q is none of createSecret, setSecret, testSecret and finishSecret", event.text("Step"))
 	}
-	if r.Secret, ok = secretAt(event.text("SecretId")); !ok {
+	if r.Secret, ok = relay.SecretAt(event.text("SecretId")); !ok {
 		return step, r, malformed("%s: SecretId: must be the secret's full ARN", step)
 	}
 	if r.Token = event.text("ClientRequestToken"); !rotationToken.MatchString(r.Token) {

@@ -31,7 +31,7 @@ type triggerKey struct {
 
 func (t Trigger) key() triggerKey {
 	key := triggerKey{request: t.Request, reconcile: t.reconcile, outcome: t.outcome.Outcome}
-	key.request.VersionID = "" // a hint only
+	key.request.VersionID = ""                 // a hint only
 	if t.answered() && t.Kind != kindUnknown { // unknown events share one line of the log
 		key.message = t.outcome.Error.Message
 	}

@@ -56,7 +56,8 @@ func newWorld(t testing.TB) *world {
 		Retryer:    func() aws.Retryer { return aws.NopRetryer{} },
 	}
 	w.handler = &Handler{
-		Log: slog.New(slog.NewJSONHandler(&w.log, nil)),
+		Log:   slog.New(slog.NewJSONHandler(&w.log, nil)),
+		Stack: "siem", WebhookMayDisable: true,
 		Engine: &relay.Engine{
 			Sources: relay.Sources{SecretsManager: secretsmanager.NewFromConfig(config), ParameterStore: ssm.NewFromConfig(config)},
 			Datadog: &datadog.Client{

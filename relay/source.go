@@ -123,12 +123,25 @@ func hasRandomSuffix(nameInARN string) bool {
 // secretNameIn returns the name in a secret's ARN, with the random suffix if the
 // ARN has it. The region becomes a part of the address that AWS is called at, so
 // nothing else may stand there.
+// https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
 func secretNameIn(id string) (name string, ok bool) {
 	parsed, err := arn.Parse(id)
-	if err != nil || parsed.Service != "secretsmanager" || strings.ContainsFunc(parsed.Region, notInRegion) {
+	if err != nil || parsed.Service != "secretsmanager" {
 		return "", false
 	}
-	return strings.CutPrefix(parsed.Resource, "secret:")
+	name, ok = strings.CutPrefix(parsed.Resource, "secret:")
+	fits := onlyOf(parsed.Partition, "-") && onlyOf(parsed.Region, "-") && len(parsed.AccountID) == 12 && onlyOf(parsed.AccountID, "") &&
+		onlyOf(name, "/_+=.@!-")
+	return name, ok && fits
 }
 
-func notInRegion(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' }
+// onlyOf reports whether a text has letters, digits and these symbols only.
+func onlyOf(text, symbols string) bool {
+	for _, r := range text {
+		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
+		if !letter && !strings.ContainsRune(symbols, r) {
+			return false
+		}
+	}
+	return true
+}
