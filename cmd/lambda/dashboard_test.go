@@ -82,7 +82,7 @@ func TestTemplateQueriesAskForWhatIsLogged(t *testing.T) {
 func TestQueriesForWhatIsNotLoggedAreFound(t *testing.T) {
 	for _, c := range []struct{ query, want string }{
 		{`fields @timestamp, source | filter message = "relay" and level = "ERROR" | sort @timestamp desc | limit 5`, "[]"},
-		{`stats latest(outcome) as last, pct(SourceDuration, 95) by source | sort last asc`, "[]"},
+		{`stats latest(outcome) as last, pct(source_ms, 95) by source | sort last asc`, "[]"},
 		{`fields sauce`, "[sauce]"},
 		{`stats latest(out_come) as last by source`, "[out_come]"},
 		{`filter message = "sauce" and sauce like /relay/`, "[sauce]"},

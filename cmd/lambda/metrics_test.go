@@ -7,17 +7,14 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-	"unicode"
 
 	"github.com/google/jsonschema-go/jsonschema"
 
-	"credential-relay/datadog"
 	"credential-relay/internal/datadogsim"
 	"credential-relay/relay"
 )
@@ -26,6 +23,23 @@ const (
 	stack       = "siem-7f3e" // whose metrics they are, and what is deployed in these tests
 	unknownType = "TYPE_OF_THE_FUTURE"
 )
+
+// units are the metrics that there are, and their units.
+var units = map[string]string{"Relays": "Count", "TimeToUpdate": "Milliseconds", "SignatureUnavailable": "Count"}
+
+// metadata is the _aws member of a line.
+type metadata struct {
+	Timestamp         int64
+	CloudWatchMetrics []directive
+}
+
+type directive struct {
+	Namespace  string
+	Dimensions [][]string
+	Metrics    []definition
+}
+
+type definition struct{ Name, Unit string }
 
 // emitted is a metric that the function has emitted, with one set of dimensions.
 type emitted struct {
@@ -148,23 +162,27 @@ type scene struct {
 var scenes = []scene{
 	{"updated", func(w *world) { w.bindType("okta", "OKTA") }, moved("okta"), relay.Updated},
 	{"updated, not validated", func(w *world) {
-		w.datadog.Script(datadogsim.Validate, datadogsim.Answer{Status: http.StatusNotFound})
+		w.rotate("okta")
+		w.datadog.ScriptForever(datadogsim.Validate, datadogsim.Answer{Status: http.StatusNotFound, Body: `{"errors":["Not found"]}`})
 	}, moved("okta"), relay.Updated},
-	{"tried again", func(w *world) {
+	{"a dry run that is not validated", nothing, literally(`{"relay":{"secret":"okta","dry_run":true}}`), relay.WouldUpdate},
+	{"retried", func(w *world) {
+		w.datadog.ScriptForever(datadogsim.Validate, datadogsim.Answer{})
+		w.rotate("okta")
 		w.datadog.Script(datadogsim.Get, datadogsim.Answer{Status: http.StatusServiceUnavailable})
 	}, moved("okta"), relay.Updated},
-	{"a dry run", nothing, literally(`{"relay":{"secret":"okta","dry_run":true}}`), relay.Unchanged},
-	{"a dry run that is not validated", func(w *world) {
-		w.datadog.Script(datadogsim.Validate, datadogsim.Answer{Status: http.StatusNotFound})
-	}, literally(`{"relay":{"secret":"okta","dry_run":true}}`), relay.Unchanged},
+	{"unchanged", nothing, moved("okta"), relay.Unchanged},
+	{"a dry run", nothing, literally(`{"relay":{"secret":"okta","dry_run":true}}`), relay.WouldUpdate},
 	{"rejected", func(w *world) {
-		w.datadog.Script(datadogsim.Validate, datadogsim.Answer{Status: http.StatusBadRequest, EchoRequest: true})
+		w.rotate("okta")
+		w.datadog.Script(datadogsim.Validate, datadogsim.Answer{Status: http.StatusBadRequest, Body: `{"errors":["refused"]}`})
 	}, moved("okta"), relay.Rejected},
 	{"invalid", func(w *world) {
-		w.datadog.Script(datadogsim.ValidateStored, datadogsim.Answer{Status: http.StatusBadRequest})
+		w.datadog.Script(datadogsim.ValidateStored, datadogsim.Answer{Status: http.StatusBadRequest, Body: `{"errors":["refused"]}`})
 	}, moved("okta"), relay.Invalid},
 	{"failed", func(w *world) {
-		w.datadog.Script(datadogsim.Patch, datadogsim.Answer{Status: http.StatusConflict, EchoRequest: true})
+		w.rotate("okta")
+		w.datadog.Script(datadogsim.Patch, datadogsim.Answer{Status: http.StatusConflict, Body: `{"errors":["conflict"]}`})
 	}, moved("okta"), relay.Failed},
 	{"failed, of no binding", func(w *world) {
 		w.aws.Fail("GetParametersByPath", 1, http.StatusBadRequest, "AccessDeniedException", "as the test has it")
@@ -178,12 +196,12 @@ var scenes = []scene{
 		w.datadog.PutAzureIntegration("tenant", "client", "old")
 		w.bindType("entra", "ENTRA_ID")
 	}, moved("entra"), relay.Updated},
-	{"a type that nobody knows yet", func(w *world) { w.bindType("future", unknownType) }, moved("future"), relay.Rejected},
+	{"a type that nobody knows yet", func(w *world) { w.bindType("future", unknownType) }, moved("future"), relay.Failed},
 	{"a reconcile", func(w *world) {
 		for _, name := range []string{"google", "crowdstrike", "sentinelone"} {
 			w.bindType(name, map[string]string{"google": "GOOGLE_WORKSPACE", "crowdstrike": "CROWDSTRIKE", "sentinelone": "SENTINELONE"}[name])
 		}
-	}, literally(`{"reconcile":{}}`), relay.Unchanged},
+	}, literally(`{"reconcile":{}}`), relay.Updated},
 	{"a reconcile that lists nothing", func(w *world) {
 		w.aws.Fail("GetParametersByPath", 1, http.StatusBadRequest, "AccessDeniedException", "as the test has it")
 	}, literally(`{"reconcile":{}}`), relay.Failed},
@@ -194,6 +212,7 @@ var scenes = []scene{
 		return string(event)
 	}, ""},
 	{"pending, and from here on", func(w *world) { // for as long as the function heeds the limit
+		w.rotate("okta")
 		w.datadog.Script(datadogsim.ValidateStored, datadogsim.Answer{Status: http.StatusTooManyRequests, Header: http.Header{"X-Ratelimit-Reset": {"3600"}}})
 	}, moved("okta"), relay.Pending},
 }
@@ -210,11 +229,16 @@ func moved(secret string) func() string {
 	}
 }
 
+// rotate gives a secret of bindType another value.
+func (w *world) rotate(name string) {
+	w.aws.PutSecret(name, fmt.Sprintf(`{"api_token":"%s-%d"}`, canaries["CANARY"], time.Now().UnixNano()))
+}
+
 // bindType makes a secret with everything that any type needs, and an older
 // config of a type that it feeds.
 func (w *world) bindType(name, integrationType string) {
 	w.aws.PutSecret(name, fmt.Sprintf(`{"api_token":%[1]q,"client_id":"client","client_secret":%[1]q,"tenant_id":"tenant",`+
-		`"service_account_json":{"type":"service_account","client_email":"a@b.example","private_key":%[1]q}}`, canaries["CANARY"]))
+		`"service_account_json":{"type":"service_account","client_email":"a@b.example","project_id":"acme","private_key":%[1]q}}`, canaries["CANARY"]))
 	binding := fmt.Sprintf(`{"integration_type":%q,"enabled":"on"}`, integrationType)
 	if integrationType == unknownType {
 		binding = fmt.Sprintf(`{"integration_type":%q,"secrets":{"api_token":"api_token"}}`, integrationType)
@@ -316,119 +340,73 @@ func TestMetricsAreThoseOfTheTable(t *testing.T) {
 	if !maps.Equal(got, units) {
 		t.Errorf("got %v, want %v", got, units)
 	}
-	for _, line := range playedLines(t) {
-		for name := range line.members {
-			if unit := units[name]; unit == "" && unicode.IsUpper(rune(name[0])) {
-				t.Errorf("%s is written like a metric, and is none", name)
-			}
-		}
-	}
 }
 
-// TestDimensionsAreBounded: what each may be is known beforehand, whatever
-// somebody binds, names or sends.
+// TestDimensionsAreBounded: what each may be is known beforehand, whatever is
+// bound, named or sent.
 func TestDimensionsAreBounded(t *testing.T) {
-	outcomes := []relay.Outcome{relay.Updated, relay.Pending, relay.Unchanged, relay.Rejected, relay.Invalid, relay.Failed, relay.Ignored}
-	types := []datadog.IntegrationType{datadog.GoogleWorkspace, datadog.Okta, datadog.EntraID, datadog.CrowdStrike, datadog.SentinelOne}
-	byOutcome, byType := map[relay.Outcome]bool{}, map[datadog.IntegrationType]bool{}
+	counted := []string{"failed", "invalid", "pending", "rejected", "updated"}
+	seen := map[string]bool{}
 	for _, metric := range emittedMetrics(t) {
-		names := strings.Join(slices.Sorted(maps.Keys(metric.dimensions)), " ")
-		counted := metric.name == "Relays" || metric.name == "NotValidated"
-		if names != "stack" && !(counted && (names == "outcome stack" || names == "integration_type outcome stack")) || counted && names == "stack" {
-			t.Errorf("%s has the dimensions %s", metric.name, names)
+		want := []string{"stack"}
+		if metric.name == "Relays" {
+			want = []string{"outcome", "stack"}
 		}
-		for name, value := range metric.dimensions {
-			switch {
-			case name == "stack" && value == stack:
-			case name == "outcome" && slices.Contains(outcomes, relay.Outcome(value)):
-				byOutcome[relay.Outcome(value)] = true
-			case name == "integration_type" && slices.Contains(types, datadog.IntegrationType(value)):
-				byType[datadog.IntegrationType(value)] = true
-			default:
-				t.Errorf("%s has the dimension %s of %q", metric.name, name, value)
-			}
+		if got := slices.Sorted(maps.Keys(metric.dimensions)); !slices.Equal(got, want) {
+			t.Errorf("%s has the dimensions %v, want %v", metric.name, got, want)
+		}
+		if metric.dimensions["stack"] != stack {
+			t.Errorf("%s is of the stack %q", metric.name, metric.dimensions["stack"])
+		}
+		if outcome := metric.dimensions["outcome"]; outcome != "" {
+			seen[outcome] = true
 		}
 	}
-	if len(byOutcome) != len(outcomes) || len(byType) != len(types) {
-		t.Errorf("only the outcomes %v and the types %v were brought about", byOutcome, byType)
+	if got := slices.Sorted(maps.Keys(seen)); !slices.Equal(got, counted) {
+		t.Errorf("relays are counted by the outcomes %v, want %v", got, counted)
 	}
 }
 
-// TestAQuietHourCostsNothing: CloudWatch gives ten metrics for free, and charges
-// for each hour in which it gets another. When nothing has rotated, there are no
-// more, whatever is bound.
+// TestAQuietHourCostsNothing: CloudWatch charges for each hour in which it gets a
+// metric. When nothing has rotated, it gets none, whatever is bound.
 func TestAQuietHourCostsNothing(t *testing.T) {
-	lines, err := play([]scene{{"a quiet reconcile", func(w *world) {
-		for i, kind := range []string{"OKTA", "GOOGLE_WORKSPACE", "ENTRA_ID", "CROWDSTRIKE", "SENTINELONE", "OKTA"} {
-			name := fmt.Sprint("quiet-", i)
-			w.bindType(name, kind)
-			w.datadog.PutConfig(datadogsim.Config{
-				ID: name, Type: kind, Domain: "acme.example.com", State: "valid", Enabled: true, ModifiedAt: time.Now().Add(time.Minute),
-			})
+	bound := func(w *world) {
+		for i, integrationType := range []string{"OKTA", "GOOGLE_WORKSPACE", "CROWDSTRIKE", "SENTINELONE", "OKTA"} {
+			w.bindType(fmt.Sprint("quiet-", i), integrationType)
 		}
-	}, literally(`{"reconcile":{}}`), relay.Unchanged}})
+	}
+	reconcile := literally(`{"reconcile":{}}`)
+	lines, err := play([]scene{
+		{"the first reconcile relays", bound, reconcile, relay.Updated},
+		{"a quiet one", nothing, reconcile, relay.Unchanged},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	metrics := metricsIn(lines)
-	for _, metric := range metrics {
-		if outcome := metric.dimensions["outcome"]; outcome != "" && outcome != "unchanged" {
-			t.Errorf("it was not quiet: %v", metric)
+	invocations := 0
+	for _, line := range lines {
+		if line.text("message") == "invocation" {
+			invocations++
+		} else if invocations == 1 && line.members["_aws"] != nil {
+			t.Errorf("the quiet reconcile has a metric: %v", line.members)
 		}
-	}
-	if len(metrics) == 0 || len(metrics) > 10 {
-		t.Errorf("there are %d metrics: %v", len(metrics), metrics)
 	}
 }
 
-// TestRelaysAreCounted once each, by outcome and, where that is known here, by
-// type; a dry run is none.
+// TestRelaysAreCounted once each, unless nothing was done.
 func TestRelaysAreCounted(t *testing.T) {
-	seen := map[string]int{}
+	seen := map[bool]int{}
 	for _, line := range playedLines(t) {
 		if line.text("message") != "relay" {
 			continue
 		}
-		if line.members["dry_run"] == true {
-			seen["dry run"]++
-			if line.members["_aws"] != nil || line.members["Relays"] != nil {
-				t.Errorf("a dry run is counted: %v", line.members)
-			}
-			continue
-		}
-		sets := [][]string{{"stack", "outcome"}}
-		switch line.text("integration_type") {
-		case "":
-			seen["no type"]++
-		case unknownType:
-			seen["unknown type"]++
-		default:
-			sets = append(sets, []string{"stack", "outcome", "integration_type"})
-		}
-		counts := []definition{{"Relays", "Count"}}
-		var notValidated any // unless there was a credential that could be tried
-		switch line.members["validated"] {
-		case false:
-			seen["not validated"]++
-			notValidated = 1.0
-		case true:
-			seen["validated"]++
-			notValidated = 0.0
-		}
-		if notValidated != nil {
-			counts = append(counts, definition{"NotValidated", "Count"})
-		}
-		want := directive{"CredentialRelay", sets, counts}
-		if got := line.metadata.CloudWatchMetrics[0]; !reflect.DeepEqual(got, want) {
-			t.Errorf("got %v, want %v: %v", got, want, line.members)
-		}
-		if line.members["Relays"] != 1.0 || line.members["NotValidated"] != notValidated {
-			t.Errorf("got %v relays, %v not validated", line.members["Relays"], line.members["NotValidated"])
+		counted := !slices.Contains([]string{"unchanged", "ignored", "would_update"}, line.text("outcome")) && line.members["dry_run"] != true
+		seen[counted]++
+		if (line.members["Relays"] == 1.0) != counted {
+			t.Errorf("got %v relays, want it counted: %t: %v", line.members["Relays"], counted, line.members)
 		}
 	}
-	for _, kind := range []string{"dry run", "unknown type", "no type", "not validated", "validated"} {
-		if seen[kind] == 0 {
-			t.Errorf("saw no line of the kind %q", kind)
-		}
+	if seen[true] == 0 || seen[false] == 0 {
+		t.Errorf("saw %v, want lines that count and lines that do not", seen)
 	}
 }
