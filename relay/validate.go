@@ -10,7 +10,6 @@ import (
 // validate has Datadog try the candidate, and stops the relay when Datadog
 // refuses it. Where Datadog does not offer to try it, the relay goes on.
 func (e *Engine) validate(ctx context.Context, w *work) error {
-	defer timed(ctx, AtValidate)()
 	w.result.Validated, w.result.NotValidated = nil, ""
 	offered, err := w.destination.validate(ctx, e, w)
 	switch {
@@ -36,6 +35,7 @@ func (inConfig) validate(ctx context.Context, e *Engine, w *work) (offered bool,
 	case w.config.Domain == "":
 		return true, errNoDomain
 	}
+	defer timed(ctx, AtValidate)()
 	err = e.Datadog.ValidateCredential(ctx, w.Type, w.config.Domain, w.candidate)
 	return !datadog.IsNotOffered(err), err
 }
