@@ -62,7 +62,7 @@ func decide(b Binding, f found, scheduled bool, at time.Time) decision {
 	switch {
 	case f.receipt == nil:
 		return decision{action: relayIt, status: StatusUnknown}
-	case f.receipt.refuses(f.now.id):
+	case f.receipt.refuses(f.now.id) && f.receipt.VersionID != f.now.id:
 		return decision{action: relayIt, status: StatusRejected}
 	case f.receipt.VersionID == "":
 		return decision{action: relayIt, status: StatusUnknown}
