@@ -14,8 +14,8 @@ func (e *Engine) look(ctx context.Context, w *work) error {
 		return nil // which decide reports
 	}
 	config := start(func() { w.config, w.configErr = e.getConfig(ctx, w.ConfigID) })
-	var receiptErr error
-	receipt := start(func() { w.receipt, receiptErr = e.readReceipt(ctx, w.ConfigID) })
+	// A receipt that cannot be read is none.
+	receipt := start(func() { w.receipt, _ = e.readReceipt(ctx, w.ConfigID) })
 	if !w.flagOnly {
 		w.lookAtSource(ctx, e.Sources)
 	}
@@ -23,9 +23,6 @@ func (e *Engine) look(ctx context.Context, w *work) error {
 	receipt()
 	if w.config != nil {
 		w.see(*w.config)
-	}
-	if receiptErr != nil {
-		return nil //nolint:nilerr // a receipt that cannot be read never fails a relay
 	}
 	return e.findRival(ctx, w)
 }
@@ -69,24 +66,15 @@ func (e *Engine) getConfig(ctx context.Context, id datadog.ConfigID) (*datadog.I
 }
 
 // findRival looks for another binding of the same config, by the rule of
-// everything.about.
+// everything.about, unless the receipt names this one.
 func (e *Engine) findRival(ctx context.Context, w *work) error {
-	switch {
-	case w.receipt == nil:
-		all, err := e.walk(ctx)
-		if err != nil {
-			return failed(AtBinding, fmt.Errorf("look for another binding of the same integration config: %w", err))
-		}
-		w.receipt, w.rival = all.about(w.Binding)
-	case w.receipt.Binding != w.Parameter:
-		other, err := e.bindingAt(ctx, w.receipt.Binding)
-		if err != nil {
-			return failed(AtBinding, fmt.Errorf("look whether %s is still bound to the same integration config: %w", w.receipt.Binding, err))
-		}
-		w.receipt = nil
-		if other != nil && other.feeds(w.ConfigID) {
-			w.rival = other.Parameter
-		}
+	if w.receipt != nil && w.receipt.Binding == w.Parameter {
+		return nil
 	}
+	all, err := e.walk(ctx)
+	if err != nil {
+		return failed(AtBinding, fmt.Errorf("look for another binding of the same integration config: %w", err))
+	}
+	w.receipt, w.rival = all.about(w.Binding)
 	return nil
 }
