@@ -83,8 +83,11 @@ func (e *Engine) receiptName(id datadog.ConfigID) string {
 	return e.BindingsPath + receiptsBelow + receiptKey(id)
 }
 
-// readReceipt returns a config's receipt; nil when there is none.
+// readReceipt returns a config's receipt; nil when there is none. It takes at most
+// half of the time that is left.
 func (e *Engine) readReceipt(ctx context.Context, id datadog.ConfigID) (*Receipt, error) {
+	ctx, cancel := halfOf(ctx)
+	defer cancel()
 	answer, err := e.Sources.ParameterStore.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(e.receiptName(id))})
 	switch {
 	case isNotFound(err):
@@ -128,6 +131,8 @@ func (e *Engine) withdrawReceipt(ctx context.Context, w *work) {
 	if w.receipt == nil || w.receipt.VersionID == "" || w.withdrawn {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, receiptTime)
+	defer cancel()
 	w.withdrawn = true
 	without := *w.receipt
 	without.VersionID, without.Settled = "", false
