@@ -164,7 +164,7 @@ const (
 // movesByItself reports whether the config's date seems to move without anyone's
 // change, so that it is no reason to relay now.
 func (r *Receipt) movesByItself(at time.Time) bool {
-	return r.Moves >= movesToBelieve && at.Sub(r.At) < movesPause
+	return r.Moves >= movesToBelieve && at.Sub(r.At).Abs() < movesPause
 }
 
 // standing returns how a config stands that holds the current version.
