@@ -184,9 +184,20 @@ func (w *work) nextReceipt(d decision, at time.Time) (next Receipt, changed bool
 	}
 	if w.result.Outcome == Rejected {
 		next.Binding, changed = w.Parameter, true
-		next.Refused = &Refused{VersionID: w.result.VersionID, At: at, Error: w.mask.Text(w.result.Error.Message)}
+		next.Refused = &Refused{VersionID: w.result.VersionID, At: at, Error: shortened(w.mask.Text(w.result.Error.Message))}
 	}
 	return next, changed
+}
+
+// maxRefusal is how many characters of a refusal a receipt keeps. A parameter holds
+// 4096 bytes, and JSON writes some characters as six.
+const maxRefusal = 300
+
+func shortened(text string) string {
+	if runes := []rune(text); len(runes) > maxRefusal {
+		return string(runes[:maxRefusal]) + "…"
+	}
+	return text
 }
 
 // movesAfter returns the count of relays in a row for the date alone, with one
