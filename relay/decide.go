@@ -62,7 +62,7 @@ func decide(b Binding, f found, scheduled bool, at time.Time) decision {
 	switch {
 	case f.receipt == nil:
 		return decision{action: relayIt, status: StatusUnknown}
-	case f.receipt.refuses(f.now.id):
+	case f.receipt.refuses(f.now.id) && f.receipt.VersionID != f.now.id:
 		return decision{action: relayIt, status: StatusRejected}
 	case f.receipt.VersionID == "":
 		return decision{action: relayIt, status: StatusUnknown}
@@ -164,7 +164,7 @@ const (
 // movesByItself reports whether the config's date seems to move without anyone's
 // change, so that it is no reason to relay now.
 func (r *Receipt) movesByItself(at time.Time) bool {
-	return r.Moves >= movesToBelieve && at.Sub(r.At) < movesPause
+	return r.Moves >= movesToBelieve && at.Sub(r.At).Abs() < movesPause
 }
 
 // standing returns how a config stands that holds the current version.

@@ -41,7 +41,7 @@ var noCredential = []struct {
 	{"broken JSON", func(w *world) { w.aws.PutSecret(oktaSecret, `{"api_token":"`+canary+`"`) }, Failed, AtCredential, 0},
 	{"refused", func(w *world) { w.refuse(canary) }, Rejected, AtValidate, 0},
 	{"a validation that fails", func(w *world) {
-		w.datadog.ScriptForever(datadogsim.Validate, datadogsim.Answer{Status: http.StatusConflict})
+		w.datadog.ScriptForever(datadogsim.Validate, conflict)
 	}, Failed, AtValidate, 0},
 	{"refused when it is to be stored", func(w *world) { w.datadog.Script(datadogsim.Patch, refused) }, Rejected, AtPatch, 1},
 }

@@ -17,8 +17,8 @@ func (e *Engine) look(ctx context.Context, w *work) error {
 		defer timed(ctx, AtConfig)()
 		w.config, w.configErr = e.getConfig(ctx, w.ConfigID)
 	})
-	var receiptErr error
-	receipt := start(func() { w.receipt, receiptErr = e.readReceipt(ctx, w.ConfigID) })
+	// A receipt that cannot be read is none.
+	receipt := start(func() { w.receipt, _ = e.readReceipt(ctx, w.ConfigID) })
 	if !w.flagOnly {
 		w.lookAtSource(ctx, e.Sources)
 	}
@@ -27,9 +27,8 @@ func (e *Engine) look(ctx context.Context, w *work) error {
 	if w.config != nil {
 		w.see(*w.config)
 	}
-	unread := w.config == nil && !datadog.IsForbidden(w.configErr)
-	if unread || receiptErr != nil { // a receipt that cannot be read never fails a relay
-		return nil
+	if w.config == nil && !datadog.IsForbidden(w.configErr) {
+		return nil // which decide reports
 	}
 	return e.findRival(ctx, w)
 }
@@ -72,24 +71,15 @@ func (e *Engine) getConfig(ctx context.Context, id datadog.ConfigID) (*datadog.I
 }
 
 // findRival looks for another binding of the same config, by the rule of
-// everything.about.
+// everything.about, unless the receipt names this one.
 func (e *Engine) findRival(ctx context.Context, w *work) error {
-	switch {
-	case w.receipt == nil:
-		all, err := e.walk(ctx)
-		if err != nil {
-			return failed(AtBinding, fmt.Errorf("look for another binding of the same integration config: %w", err))
-		}
-		w.receipt, w.rival = all.about(w.Binding)
-	case w.receipt.Binding != w.Parameter:
-		other, err := e.bindingAt(ctx, w.receipt.Binding)
-		if err != nil {
-			return failed(AtBinding, fmt.Errorf("look whether %s is still bound to the same integration config: %w", w.receipt.Binding, err))
-		}
-		w.receipt = nil
-		if other != nil && other.feeds(w.ConfigID) {
-			w.rival = other.Parameter
-		}
+	if w.receipt != nil && w.receipt.Binding == w.Parameter {
+		return nil
 	}
+	all, err := e.walk(ctx)
+	if err != nil {
+		return failed(AtBinding, fmt.Errorf("look for another binding of the same integration config: %w", err))
+	}
+	w.receipt, w.rival = all.about(w.Binding)
 	return nil
 }

@@ -83,8 +83,11 @@ func (e *Engine) receiptName(id datadog.ConfigID) string {
 	return e.BindingsPath + receiptsBelow + receiptKey(id)
 }
 
-// readReceipt returns a config's receipt; nil when there is none.
+// readReceipt returns a config's receipt; nil when there is none. It takes at most
+// half of the time that is left.
 func (e *Engine) readReceipt(ctx context.Context, id datadog.ConfigID) (*Receipt, error) {
+	ctx, cancel := halfOf(ctx)
+	defer cancel()
 	answer, err := e.Sources.ParameterStore.GetParameter(ctx, &ssm.GetParameterInput{Name: aws.String(e.receiptName(id))})
 	switch {
 	case isNotFound(err):
@@ -128,6 +131,8 @@ func (e *Engine) withdrawReceipt(ctx context.Context, w *work) {
 	if w.receipt == nil || w.receipt.VersionID == "" || w.withdrawn {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, receiptTime)
+	defer cancel()
 	w.withdrawn = true
 	without := *w.receipt
 	without.VersionID, without.Settled = "", false
@@ -179,9 +184,20 @@ func (w *work) nextReceipt(d decision, at time.Time) (next Receipt, changed bool
 	}
 	if w.result.Outcome == Rejected {
 		next.Binding, changed = w.Parameter, true
-		next.Refused = &Refused{VersionID: w.result.VersionID, At: at, Error: w.mask.Text(w.result.Error.Message)}
+		next.Refused = &Refused{VersionID: w.result.VersionID, At: at, Error: shortened(w.mask.Text(w.result.Error.Message))}
 	}
 	return next, changed
+}
+
+// maxRefusal is how many characters of a refusal a receipt keeps. A parameter holds
+// 4096 bytes, and JSON writes some characters as six.
+const maxRefusal = 300
+
+func shortened(text string) string {
+	if runes := []rune(text); len(runes) > maxRefusal {
+		return string(runes[:maxRefusal]) + "…"
+	}
+	return text
 }
 
 // movesAfter returns the count of relays in a row for the date alone, with one

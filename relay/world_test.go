@@ -329,6 +329,9 @@ func (w *world) withoutValidation() {
 	w.datadog.ScriptForever(datadogsim.ValidateStored, notOffered)
 }
 
+// conflict is Datadog's answer that something stands against a call.
+var conflict = datadogsim.Answer{Status: http.StatusConflict, Body: `{"errors":["conflict"]}`}
+
 // refuse has Datadog refuse every credential that holds a text.
 func (w *world) refuse(text string) {
 	w.datadog.Accept(func(_, _ string, secrets map[string]any) error {
