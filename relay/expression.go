@@ -20,13 +20,12 @@ const (
 // What counts towards maxEvaluation. A step counts as memory to bound the time
 // as well: maxEvaluation is about a million steps.
 const (
-	stepCost   = 16
-	listCost   = 24 // and elementCost for each element
-	objectCost = 256
-	memberCost = 64 // and its name
-	growthCost = 4  // for each byte or element of what grows by append
-
+	stepCost    = 16
+	listCost    = 24
 	elementCost = 16
+	objectCost  = 256
+	memberCost  = 64 // and the length of its name
+	growthCost  = 4  // times what append makes: it leaves room, and copies
 )
 
 // An error of an expression never quotes the value.

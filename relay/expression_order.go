@@ -98,6 +98,39 @@ func (e *evaluation) extreme(list, keys []any, sign int) (any, error) {
 	return list[best], nil
 }
 
+// exprCompare compares what two expressions select. It selects null if they have
+// no order.
+func exprCompare(operator string, left, right expression) expression {
+	return func(e *evaluation, at any) (any, error) {
+		a, err := e.run(left, at)
+		if err != nil {
+			return nil, err
+		}
+		b, err := e.run(right, at)
+		if err != nil {
+			return nil, err
+		}
+		if operator == "==" || operator == "!=" {
+			equal, err := e.equal(a, b)
+			return equal == (operator == "=="), err
+		}
+		order, ok, err := e.order(a, b)
+		if err != nil || !ok {
+			return nil, err
+		}
+		switch operator {
+		case "<":
+			return order < 0, nil
+		case "<=":
+			return order <= 0, nil
+		case ">":
+			return order > 0, nil
+		default:
+			return order >= 0, nil
+		}
+	}
+}
+
 // equal reports whether two values are the same JSON value.
 func (e *evaluation) equal(a, b any) (bool, error) {
 	if err := e.take(stepCost); err != nil {

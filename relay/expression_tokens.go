@@ -30,6 +30,39 @@ var exprOperators = []string{
 	"[", "]", "{", "}", "(", ")", ".", ",", ":", "|", "&", "<", ">", "!", "*", "@",
 }
 
+// How tightly the operators bind that begin an operand, and how tightly an
+// operator must bind so that a projection applies it to each element.
+const (
+	bindsProjected = 10
+	bindsStar      = 20
+	bindsNot       = 45
+)
+
+// binds returns how tightly an operator binds to the operand before it. It
+// returns 0 for what cannot follow an operand.
+func binds(operator string) int {
+	switch operator {
+	case "|":
+		return 1
+	case "||":
+		return 2
+	case "&&":
+		return 3
+	case "==", "!=", "<", "<=", ">", ">=":
+		return 5
+	case "[]":
+		return 9
+	case "[?":
+		return 21
+	case ".":
+		return 40
+	case "[":
+		return 55
+	default:
+		return 0
+	}
+}
+
 const (
 	asciiDigits    = "0123456789"
 	nameCharacters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_" + asciiDigits
