@@ -29,7 +29,7 @@ func modifiedAt(t *testing.T, w *httptest.ResponseRecorder) time.Time {
 	return answer.Data.Attributes.ModifiedAt
 }
 
-// TestModifiedAtHasAFraction, also by a virtual clock that shows whole seconds.
+// TestModifiedAtHasAFraction has a virtual clock that shows whole seconds.
 func TestModifiedAtHasAFraction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := newSimulator(okta())
@@ -156,7 +156,7 @@ func TestInitializingFor(t *testing.T) {
 	})
 }
 
-// TestManyConfigs lists and changes thousands of them, which is to take no longer for each the more there are.
+// TestManyConfigs lists and changes thousands of configs.
 func TestManyConfigs(t *testing.T) {
 	sim := newSimulator()
 	const configs = 5000
