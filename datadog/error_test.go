@@ -400,7 +400,8 @@ func TestErrorKinds(t *testing.T) {
 		}
 	}
 	for name, err := range map[string]error{
-		"nil": nil, "another error": errors.New("403 Forbidden"), "no answer": &datadog.Error{}, "a bare status": &datadog.Error{Status: 400},
+		"nil": nil, "another error": errors.New("403 Forbidden"), "no answer": &datadog.Error{}, "a bare 400": &datadog.Error{Status: 400},
+		"a bare 403": &datadog.Error{Status: 403}, "a bare 404": &datadog.Error{Status: 404},
 		"only quoted": fmt.Errorf("binding x: %v", &datadog.Error{Status: 400, FromDatadog: true, InvalidCredential: true}),
 	} {
 		if datadog.IsInvalidCredential(err) || datadog.IsNotOffered(err) || datadog.IsForbidden(err) || datadog.IsNotFound(err) {

@@ -88,6 +88,8 @@ func TestMaskText(t *testing.T) {
 		{"short secrets in a row", "hunter2hunter2", "[secret]", keys, Secrets{"a": NewSecret("hunter2")}},
 		{"a short secret that overlaps itself", "abababa", "[secret]", keys, Secrets{"a": NewSecret("ababa")}},
 		{"a short secret in base64", "aHVudGVyMg==", "[secret]g==", keys, Secrets{"a": NewSecret("hunter2")}},
+		{"a short secret in base64 behind another byte", "eG9rdGE=", "eG[secret]E=", keys, Secrets{"a": NewSecret("okta")}}, // xokta
+		{"a short secret in base64 behind two others", "eHlva3Rh", "eHl[secret]", keys, Secrets{"a": NewSecret("okta")}},    // xyokta
 		{"a secret of three", "one two", "one two", keys, Secrets{"a": NewSecret("one")}},
 		{"an empty secret", "nothing is wrong", "nothing is wrong", keys, Secrets{"a": NewSecret("")}},
 		{"no secrets", "nothing is wrong", "nothing is wrong", &Keys{}, nil},

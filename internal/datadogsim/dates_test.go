@@ -32,8 +32,10 @@ func modifiedAt(t *testing.T, w *httptest.ResponseRecorder) time.Time {
 // TestModifiedAtHasAFraction has a virtual clock that shows whole seconds.
 func TestModifiedAtHasAFraction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sim := newSimulator(okta())
-		before := okta().ModifiedAt
+		config := okta()
+		config.ModifiedAt = time.Now().Add(-time.Hour)
+		sim := newSimulator(config)
+		before := config.ModifiedAt
 		for range 3 {
 			got := modifiedAt(t, do(sim, "PATCH", base+"/okta-1", patchOfAName))
 			if got.Nanosecond() == 0 || !got.After(before) {
