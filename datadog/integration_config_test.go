@@ -210,7 +210,7 @@ func TestIDsAreBounded(t *testing.T) {
 // TestLongLists has Datadog list thousands of configs with long settings, and checks what is kept of them.
 func TestLongLists(t *testing.T) {
 	const configs = 4000
-	one := strings.Replace(oktaConfig, `"enabled":true`, `"enabled":true,"settings":{"a":"`+strings.Repeat("x", 8000)+`"},"more":["`+strings.Repeat("y", 1000)+`"]`, 1)
+	one := strings.Replace(oktaConfig, `"enabled":true`, `"enabled":true,"settings":{"a":"`+strings.Repeat("x", 3000)+`"},"more":["`+strings.Repeat("y", 1000)+`"]`, 1)
 	list := `{"data":[` + strings.Repeat(one+",", configs-1) + one + `],"errors":[]}`
 	synctest.Test(t, func(t *testing.T) {
 		client, line := client(reply(200, list))
