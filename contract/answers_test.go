@@ -30,8 +30,7 @@ func ask(t *testing.T, sim *datadogsim.Simulator, target, body string, headers .
 	return exchange{request: request, body: []byte(body), status: answer.Code, header: answer.Header(), answer: answer.Body.Bytes()}
 }
 
-// TestAnswers has the simulator give each answer that it can give, and the
-// description judge it.
+// TestAnswers checks each answer that the simulator can give.
 func TestAnswers(t *testing.T) {
 	const (
 		one      = configs + "/OKTA"

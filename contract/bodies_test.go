@@ -11,7 +11,7 @@ import (
 
 const validate = "POST " + configs + "/validate"
 
-// verdicts tell who takes a body.
+// verdicts are whether the description and the simulator accept a body.
 type verdicts struct {
 	description, simulator bool
 	why                    string
@@ -31,8 +31,8 @@ func judge(t *testing.T, c checker, target, body string, headers ...string) verd
 	}
 }
 
-// TestBodies: what the description refuses the simulator refuses, in PATCH and
-// in validation. What only one of the two refuses says why.
+// TestBodies checks that the simulator refuses the bodies that the description
+// refuses, in PATCH and in validation. A case says why if they differ.
 func TestBodies(t *testing.T) {
 	const (
 		patch    = "PATCH " + configs + "/OKTA"
@@ -94,7 +94,7 @@ func TestBodies(t *testing.T) {
 	}
 }
 
-// knownDifferences are the damages on which the two do not agree, and why.
+// knownDifferences are the damages that only one of the two refuses, and why.
 var knownDifferences = map[string]string{
 	`\.service_account_json\.type (text|empty text)$`: "the description says in words only that it must be service_account",
 	`^ENTRA_ID \w+ data\.attributes\.secrets (null|text|empty text|number|boolean|list)$`: "the description " +
@@ -102,8 +102,8 @@ var knownDifferences = map[string]string{
 	`(update \S+\.setting1|\.token_uri) null$`: "a schema without a type allows null in OpenAPI, and not in the checker",
 }
 
-// TestDamagedBodies takes the complete body of each type and call, takes out or
-// replaces one of its members at a time, and asks for the same verdict of both.
+// TestDamagedBodies removes or replaces each member of a complete body, for each type
+// and call, and expects the same verdict of both.
 func TestDamagedBodies(t *testing.T) {
 	described := newChecker(t, published(t, pinned), false)
 	damages := map[string]string{
@@ -153,7 +153,7 @@ func knownDifference(name string) string {
 	return ""
 }
 
-// places lists the paths of all members of an object and of the objects in it.
+// places returns the paths of all members of an object and of the objects in it.
 func places(node object) [][]string {
 	var found [][]string
 	for key, child := range node {
@@ -167,8 +167,8 @@ func places(node object) [][]string {
 	return found
 }
 
-// damaged writes an object as JSON with the member at a place replaced, or left
-// out when the replacement is empty.
+// damaged returns an object as JSON with the member at a place replaced, or removed
+// if the replacement is empty.
 func damaged(t *testing.T, whole object, place []string, replacement string) string {
 	t.Helper()
 	encoded, err := json.Marshal(whole)

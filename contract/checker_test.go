@@ -17,12 +17,12 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 )
 
-// checker holds requests and answers against a description.
+// checker compares requests and answers with a description.
 type checker map[string]routers.Router // by API
 
-// newChecker makes a checker of a description as it is published, or of one
-// that knows no property beyond those it names. Published schemas allow any:
-// to them a property with a typing error is one more, and an optional one less.
+// newChecker returns a checker of a description as it is published, or, if exact, of
+// one that allows no properties but those it names. Published schemas allow any, so
+// they do not find a typing error in an optional property.
 func newChecker(t *testing.T, published description, exact bool) checker {
 	t.Helper()
 	c := checker{}
@@ -50,8 +50,8 @@ func newChecker(t *testing.T, published description, exact bool) checker {
 	return c
 }
 
-// closed copies a document and closes its schemas where they do not say that
-// they are open.
+// closed returns a copy of a document whose schemas allow no additional properties
+// unless they say so.
 func closed(node any) any {
 	switch node := node.(type) {
 	case object:
@@ -75,7 +75,7 @@ func closed(node any) any {
 	}
 }
 
-// exchange is a request and, once there is one, its answer.
+// exchange is a request and its answer.
 type exchange struct {
 	request *http.Request // its body has been read
 	body    []byte
@@ -85,7 +85,7 @@ type exchange struct {
 	answer []byte
 }
 
-// request lists what the description does not know in a request.
+// request returns what the description does not allow in a request.
 func (c checker) request(x exchange) []string {
 	input, err := c.input(x)
 	if err != nil {
@@ -100,7 +100,7 @@ func (c checker) request(x exchange) []string {
 	return named(input.Route, "request", found)
 }
 
-// response lists what the description does not know in an answer.
+// response returns what the description does not allow in an answer.
 func (c checker) response(x exchange) []string {
 	input, err := c.input(x)
 	if err != nil {
@@ -165,7 +165,7 @@ func named(route *routers.Route, about string, found []string) []string {
 	return lines
 }
 
-// problems takes an error apart: one line for each field that is wrong. No line
+// problems returns one line for each wrong field that an error reports. No line
 // quotes a value.
 func problems(where string, err error) []string {
 	switch err := err.(type) {

@@ -29,8 +29,8 @@ var secretsOf = map[datadog.IntegrationType]map[string]any{
 	datadog.EntraID: nil,
 }
 
-// newSimulator holds one config of each type, whose id is the type, and two
-// more.
+// newSimulator returns a simulator with one config of each type, whose id is the
+// type, and two more.
 func newSimulator() *datadogsim.Simulator {
 	sim := datadogsim.New()
 	sim.SetKeys("api", "app")
@@ -77,7 +77,7 @@ func (r *recorder) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// newClient makes a client of a simulator, and the recorder between them.
+// newClient returns a client of a simulator, and the recorder between them.
 func newClient(t *testing.T, sim *datadogsim.Simulator, keys datadog.Keys, c checker) (*datadog.Client, *recorder) {
 	t.Helper()
 	server := httptest.NewServer(sim)
@@ -95,15 +95,14 @@ var (
 	bearer = datadog.Keys{Token: datadog.NewSecret("token")}
 )
 
-// call is a call of the client's method of that name.
+// call is a call of the client's method.
 type call struct {
 	name, method string
 	do           func(ctx context.Context, c *datadog.Client) error
 	differs      string // why the description does not know the request's secrets
 }
 
-// calls are all that the client can be asked for, as far as it makes a
-// difference in the request.
+// calls returns all calls of the client that make different requests.
 func calls() []call {
 	list := []call{
 		listCall("all", ""), getCall("a/b c"), getCall(".."),
@@ -159,7 +158,7 @@ func validateCall(name string, kind datadog.IntegrationType, secrets datadog.Sec
 	}}
 }
 
-// updateCalls are a call for each combination of the fields of an Update.
+// updateCalls returns a call for each combination of the fields of an Update.
 func updateCalls(kind datadog.IntegrationType) []call {
 	on, off, name, domain := true, false, "new", "new.example.com"
 	fields := []struct {
@@ -204,15 +203,15 @@ func seal(values map[string]any) datadog.Secrets {
 	return sealed
 }
 
-// undescribed are the client's methods that the description cannot judge.
+// undescribed are the client's methods that the description does not cover, and why.
 var undescribed = map[string]string{
 	"ExchangeProof": "Datadog's own client makes this call, and its description does not have it",
 	"Warm":          "it opens a connection and asks for nothing",
 	"LimitReset":    "it sends nothing",
 }
 
-// TestClient makes every call with either kind of keys, and has the description
-// judge each request and each answer.
+// TestClient makes every call with each kind of keys, and checks each request and
+// each answer.
 func TestClient(t *testing.T) {
 	exact := newChecker(t, published(t, pinned), true)
 	driven := map[string]bool{}

@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// changes lists how two descriptions differ in the operations we use: the name
-// of each that differs, and below it what went with a "-" and what came with a
-// "+".
+// changes returns how two descriptions differ in the operations we use: the name of
+// each that differs, followed by what was removed, with a "-", and what was added,
+// with a "+".
 func changes(before, after description, operations []operation) []string {
 	var lines []string
 	tell := func(heading string, difference []string) {
@@ -45,9 +45,9 @@ func difference(before, after map[string]bool) []string {
 	return lines
 }
 
-// outline tells an operation in lines that each make sense by themselves, all
-// references followed. The order of a list means nothing in it, nor do texts
-// for people, examples, and the names that components have.
+// outline returns an operation as lines that can be understood by themselves. It
+// follows all references. It ignores the order of lists, texts for people, examples
+// and the names of components.
 func outline(document object, op operation) map[string]bool {
 	o := outliner{document: document, lines: map[string]bool{}}
 	described := maps.Clone(under(document, "paths", op.path, strings.ToLower(op.method)))
@@ -71,7 +71,7 @@ func outline(document object, op operation) map[string]bool {
 	return o.lines
 }
 
-// servers tells the addresses of an API likewise.
+// servers returns the addresses of an API as lines.
 func servers(document object) map[string]bool {
 	o := outliner{document: document, lines: map[string]bool{}}
 	o.add("servers", document["servers"], "servers")
@@ -84,12 +84,12 @@ type outliner struct {
 	open     []string // the references being followed
 }
 
-// holdsNames tells the keywords whose object has names for keys, not keywords.
+// holdsNames are the keywords whose object has names as keys, not keywords.
 var holdsNames = map[string]bool{
 	"properties": true, "responses": true, "content": true, "headers": true, "mapping": true, "variables": true, "flows": true,
 }
 
-// forPeople tells the keywords that change nothing on the wire.
+// forPeople reports whether a keyword changes nothing in a request or answer.
 func forPeople(keyword string) bool {
 	switch keyword {
 	case "description", "summary", "example", "examples", "externalDocs", "tags", "operationId", "title", "scopes", "deprecated":
@@ -98,7 +98,7 @@ func forPeople(keyword string) bool {
 	return strings.HasPrefix(keyword, "x-") && keyword != "x-permission" && keyword != "x-unstable"
 }
 
-// add tells a node that stands at a place under a keyword.
+// add adds the lines of a node at a place under a keyword.
 func (o *outliner) add(place string, node any, keyword string) {
 	switch node := node.(type) {
 	case object:
@@ -151,7 +151,7 @@ func (o *outliner) addObject(place string, node object, keyword string) {
 	}
 }
 
-// addVariants tells schemas by the values that choose them.
+// addVariants adds schemas by the values that select them.
 func (o *outliner) addVariants(place string, variants any, mapping object) {
 	for value, ref := range mapping {
 		o.lines[place+" "+value] = true
@@ -180,8 +180,8 @@ func (o *outliner) resolve(ref string) object {
 	return under(o.document, "components", kind, name)
 }
 
-// label names an object in a list, so that its place in the list means nothing
-// where it has a name; it reports whether the element is an object.
+// label returns a name for an object in a list, and whether the element is an
+// object. An object without a name is labelled with its index.
 func (o *outliner) label(element any, index int) (string, bool) {
 	node, ok := element.(object)
 	if !ok {

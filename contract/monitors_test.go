@@ -11,8 +11,8 @@ import (
 
 var makeMonitor = operation{"POST", "/api/v1/monitor"}
 
-// TestMonitors: Datadog takes the monitors that docs offers, and a typing error
-// in one of them is found.
+// TestMonitors checks that Datadog accepts the monitors in docs, and that the check
+// finds a typing error.
 func TestMonitors(t *testing.T) {
 	directory, err := download(pinned)
 	if unavailable := (errUnavailable{}); errors.As(err, &unavailable) {

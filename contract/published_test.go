@@ -17,8 +17,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// The module that carries Datadog's API descriptions, the version of it that
-// our client is written for, and that version's checksum as in a go.sum.
+// The module with Datadog's API descriptions, the version that our client is written
+// for, and the checksum of that version as in a go.sum.
 const (
 	module    = "github.com/DataDog/datadog-api-client-go/v2"
 	pinned    = "v2.67.0"
@@ -29,15 +29,15 @@ var against = flag.String("against", "", "a `version` of Datadog's Go client to 
 
 const configs = "/api/v2/security_monitoring/configuration/integration_config"
 
-// operation is one endpoint, its path as the description writes it.
+// operation is one endpoint. Its path is written as in the description.
 type operation struct{ method, path string }
 
 func (o operation) String() string { return o.method + " " + o.path }
 
-// api is the description that an operation is in: "v1" or "v2".
+// api returns the description that an operation is in: "v1" or "v2".
 func (o operation) api() string { return strings.Split(o.path, "/")[2] }
 
-// used lists the operations that the client calls or the simulator serves.
+// used are the operations that the client calls or the simulator serves.
 var used = []operation{
 	{"GET", configs},
 	{"GET", configs + "/{integration_config_id}"},
@@ -51,14 +51,14 @@ var used = []operation{
 // object is a JSON object.
 type object = map[string]any
 
-// description is what Datadog publishes of the used operations and of all that
-// they refer to: an OpenAPI document for each API.
+// description is an OpenAPI document for each API, with the used operations and the
+// components that they refer to.
 type description map[string]object
 
 var descriptions sync.Map // version → func() (description, error)
 
-// published returns the description of a version. Where it cannot be had, the
-// test is skipped, loudly; it fails if -against asks for that version.
+// published returns the description of a version. If it cannot be downloaded, the
+// test prints that it is skipped. It fails instead if -against names that version.
 func published(t *testing.T, version string) description {
 	t.Helper()
 	load, _ := descriptions.LoadOrStore(version, sync.OnceValues(func() (description, error) {
@@ -81,15 +81,15 @@ func published(t *testing.T, version string) description {
 	return d
 }
 
-// errUnavailable is why a version could not be downloaded.
+// errUnavailable reports that a version could not be downloaded.
 type errUnavailable struct{ reason string }
 
 func (e errUnavailable) Error() string { return e.reason }
 
-// download returns the directory that holds a version of Datadog's module.
+// download returns the directory with a version of Datadog's module.
 func download(version string) (string, error) {
 	command := exec.Command("go", "mod", "download", "-json", module+"@"+version)
-	command.Dir = os.TempDir() // outside of our module, whose go.sum is to stay as it is
+	command.Dir = os.TempDir() // outside of our module, so that its go.sum does not change
 	output, failure := command.Output()
 	var told struct{ Dir, Sum, Error string }
 	if err := json.Unmarshal(output, &told); err != nil {
@@ -106,7 +106,7 @@ func download(version string) (string, error) {
 	return told.Dir, nil
 }
 
-// read takes the description of some operations out of Datadog's module.
+// read returns the description of some operations from Datadog's module.
 func read(directory string, operations []operation) (description, error) {
 	d := description{}
 	for _, op := range operations {
@@ -126,9 +126,9 @@ func read(directory string, operations []operation) (description, error) {
 	return d, nil
 }
 
-// excerpt is a document with only some operations and what they refer to. The
-// whole takes seconds to check, and is not even valid: one of its regular
-// expressions is none in Go.
+// excerpt returns a document with only some operations and what they refer to. The
+// whole document takes seconds to check and is not valid in Go, which does not
+// support one of its regular expressions.
 func excerpt(whole object, operations []operation) object {
 	paths, components := object{}, object{}
 	for _, op := range operations {
@@ -154,7 +154,7 @@ func excerpt(whole object, operations []operation) object {
 	return short
 }
 
-// reach adds the components that a node refers to, and those that they do.
+// reach adds the components that a node refers to, directly or through others.
 func reach(whole object, node any, components object) {
 	switch node := node.(type) {
 	case object:
@@ -187,7 +187,7 @@ func component(ref string) (kind, name string, ok bool) {
 	return kind, name, ok
 }
 
-// under goes down into an object; it returns nil when there is nothing.
+// under returns an object inside another, or nil if there is none.
 func under(node object, keys ...string) object {
 	for _, key := range keys {
 		node, _ = node[key].(object)

@@ -10,8 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// TestUnchanged fails when the version that -against names changes an operation
-// that we use.
+// TestUnchanged fails if the version that -against names changes an operation that we
+// use.
 func TestUnchanged(t *testing.T) {
 	if *against == "" {
 		t.Skip("no version is named with -against")
@@ -21,8 +21,8 @@ func TestUnchanged(t *testing.T) {
 	}
 }
 
-// TestPastVersions shows that the comparison tells what is known to have
-// changed, and tells nothing where nothing has.
+// TestPastVersions checks that the comparison finds what is known to have changed, and
+// nothing if nothing has.
 func TestPastVersions(t *testing.T) {
 	const attributes = "requestBody application/json.data.attributes"
 	tests := map[string]struct {
@@ -103,7 +103,7 @@ components:
 servers: [{url: "https://{site}", variables: {site: {default: a, enum: [a, b]}}}]
 `
 
-// TestPlantedChanges plants one change at a time in a small document.
+// TestPlantedChanges makes one change at a time in a small document.
 func TestPlantedChanges(t *testing.T) {
 	const body = "requestBody application/json"
 	tests := map[string]struct {
@@ -167,7 +167,8 @@ func TestPlantedChanges(t *testing.T) {
 	}
 }
 
-// TestSites: a credential is sent to no other.
+// TestSites compares the client's sites with the published ones. Credentials are sent
+// to no other site.
 func TestSites(t *testing.T) {
 	addresses, _ := published(t, pinned)["v2"]["servers"].([]any)
 	if len(addresses) == 0 {

@@ -15,10 +15,10 @@ import (
 const maxAnswer = 1 << 20
 
 // transportError returns the failure of a request that got no answer.
-func (r request) transportError(err error, s *sending) *Error {
+func (r request) transportError(err error, connection *connectionTrace) *Error {
 	var untrusted *tls.CertificateVerificationError
 	return &Error{
-		Call: r.call, Retryable: !errors.As(err, &untrusted), Uncertain: r.operation.once && !s.neverSent(err),
+		Call: r.call, Retryable: !errors.As(err, &untrusted), Uncertain: r.operation.once && !connection.neverSent(err),
 		Err: &rewordedError{presentable(err.Error()), err}, // net/http quotes an answer that is not HTTP
 	}
 }
@@ -49,9 +49,8 @@ func (r request) errorAnswer(resp *http.Response, limit string) *Error {
 	return failure
 }
 
-// mayPass reports whether the same call may get another answer than this status
-// later. An answer that is not Datadog's own says something about a proxy, at the
-// time.
+// mayPass reports whether the same call may get another answer later. An answer
+// that is not Datadog's own is about something on the way, which may pass.
 func mayPass(status int, fromDatadog bool) bool {
 	switch {
 	case status == http.StatusRequestTimeout, status == http.StatusTooEarly, status == http.StatusTooManyRequests:
@@ -63,8 +62,8 @@ func mayPass(status int, fromDatadog bool) bool {
 	}
 }
 
-// unusableAnswer returns the failure of a call whose answer is a success that
-// does not say what was asked for.
+// unusableAnswer returns the failure of a call whose answer has the status of a
+// success and a body that the decoder rejects.
 func (r request) unusableAnswer(status int, err error) *Error {
 	failure := &Error{Call: r.call, Status: status, Retryable: true, Uncertain: r.operation.once}
 	var large *tooLargeError
@@ -117,7 +116,8 @@ func whole(decode func(content []byte) error) decoder {
 	}
 }
 
-// reportedErrors returns the errors that a success reports. An empty list is none.
+// reportedErrors returns the errors that a success reports, or nil. An empty list
+// reports no error.
 func reportedErrors(content []byte) error {
 	var members struct{ Errors, Error json.RawMessage }
 	if json.Unmarshal(content, &members) != nil || isNone(members.Errors) && isNone(members.Error) {

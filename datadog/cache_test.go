@@ -11,7 +11,7 @@ import (
 	"credential-relay/datadog"
 )
 
-// issuer makes a new token in each fetch, unless it is told to fail.
+// issuer makes a new token in each fetch, or fails with err.
 type issuer struct {
 	life    time.Duration // 0 for tokens that do not expire
 	fetches int
@@ -75,7 +75,7 @@ func TestCachedKeysAreRenewed(t *testing.T) {
 	}
 }
 
-// TestCachedKeysAreReplacedWhenRefused: at once the first time, and then at most every 10 seconds.
+// TestCachedKeysAreReplacedWhenRefused expects it at once the first time, and then at most every 10 seconds.
 func TestCachedKeysAreReplacedWhenRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		from := &issuer{}
@@ -108,7 +108,7 @@ func TestCachedKeysAreReplacedWhenRefused(t *testing.T) {
 	})
 }
 
-// TestCachedKeysThatAreTheSame keep their address, by which a client knows that there are no others.
+// TestCachedKeysThatAreTheSame checks that they keep their address, by which a client knows that there are no others.
 func TestCachedKeysThatAreTheSame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		from := &issuer{same: true}

@@ -17,14 +17,14 @@ import (
 // change them after it. Its methods are safe for concurrent use.
 //
 // A call that meets a rate limit, a server error or a lost connection is made
-// again, up to three times, within its context's deadline. The exception is
-// UpdateIntegrationConfig when Datadog may have made the change. While a rate
-// limit is used up, no call that counts towards it is sent. Redirects are not
-// followed: they would carry the credentials to another address.
+// again, up to three times, within its context's deadline. UpdateIntegrationConfig
+// is the exception: it is not repeated when Datadog may have made the change. While
+// a rate limit is used up, no call that counts towards it is sent. Redirects are not
+// followed, because they would carry the credentials to another address.
 //
-// An attempt to read takes at most 10 seconds. An attempt to validate or store
-// may take all of the context's time but the last 5 seconds, or a minute if there
-// is no deadline.
+// An attempt to read can take 10 seconds. An attempt to validate or store a
+// credential can take the time that is left before the context's deadline, except
+// the last 5 seconds. Without a deadline it can take a minute.
 type Client struct {
 	// URL is the API's address, as SiteURL or ParseURL returns it.
 	URL *url.URL
@@ -53,7 +53,7 @@ type request struct {
 	query     url.Values
 	body      []byte
 	secrets   Secrets   // the credential in the body, to be masked in errors
-	judged    bool      // whether Datadog tries a credential, so that a 400 may be about that
+	judged    bool      // whether Datadog tries a credential, so that a 400 may be about it
 	keys      KeySource // instead of the client's
 }
 
@@ -110,14 +110,14 @@ func (c *Client) attempt(ctx context.Context, req request, keys *Keys, mask *Mas
 	if ctx.Err() != nil {
 		return &Error{Call: req.call, Retryable: true, Err: ctx.Err()}
 	}
-	var sending sending
-	httpReq, err := c.newRequest(sending.traced(ctx), req, keys)
+	var connection connectionTrace
+	httpReq, err := c.newRequest(connection.context(ctx), req, keys)
 	if err != nil {
 		return &Error{Call: req.call, Err: err}
 	}
-	resp, err := c.transport().RoundTrip(httpReq) // http.Client would look into redirects
+	resp, err := c.transport().RoundTrip(httpReq) // http.Client would parse redirects
 	if err != nil {
-		return req.transportError(err, &sending)
+		return req.transportError(err, &connection)
 	}
 	defer resp.Body.Close()
 	// Reading from a connection whose protocol was switched heeds no deadline.

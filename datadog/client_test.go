@@ -28,7 +28,7 @@ import (
 	"credential-relay/datadog"
 )
 
-// What the calls of these tests carry, and may be in no error.
+// The secrets that the calls of these tests send. No error may hold them.
 const (
 	apiKey   = "canary-4D1-datadog-apikey"
 	appKey   = "canary-8E2-datadog-appkey"
@@ -38,7 +38,7 @@ const (
 
 const (
 	configID = datadog.ConfigID("11111111-2222-3333-4444-555555555555")
-	// Every client here is mounted under a base path, which an absolute path by mistake would lose.
+	// All clients here have a base path, so that a test fails if a path is absolute by mistake.
 	basePath    = "/base/path"
 	configsPath = basePath + "/api/v2/security_monitoring/configuration/integration_config"
 	oktaConfig  = `{"id":"11111111-2222-3333-4444-555555555555","type":"integration_config","attributes":` +
@@ -52,7 +52,7 @@ func answersNothing(call string) bool {
 	return call == "ValidateCredential" || call == "ValidateStored" || call == "UpdateAzureIntegration"
 }
 
-// doubts reports whether a method makes its call again before it believes Datadog's own answer with this status.
+// doubts reports whether a method repeats its call after Datadog's own answer with this status.
 func doubts(call string, status int) bool {
 	switch call {
 	case "ValidateCredential", "ValidateStored":
@@ -63,7 +63,7 @@ func doubts(call string, status int) bool {
 	return false
 }
 
-// calls are all of Client's methods, each with a success's answer and with what it carries of a credential.
+// calls are the methods of Client, each with the answer of a success and the credential that it sends.
 var calls = []struct {
 	name, good, carries string
 	do                  func(context.Context, *datadog.Client) error
@@ -92,7 +92,7 @@ func update(ctx context.Context, c *datadog.Client) error {
 	return err
 }
 
-// line carries requests in process: each of its answers is for one of them, and the last one for all that follow.
+// line carries requests in process. Each of its answers is for one request, and the last is for all that follow.
 type line struct {
 	answers []answer
 
@@ -126,14 +126,14 @@ func (l *line) RoundTrip(r *http.Request) (*http.Response, error) {
 	return next(r)
 }
 
-// tries is how many requests were sent.
+// tries returns how many requests were sent.
 func (l *line) tries() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.sent)
 }
 
-// client is one whose requests get these answers, and the line that it sends them over.
+// client returns a client whose requests get these answers, and the line that carries them.
 func client(answers ...answer) (*datadog.Client, *line) {
 	l := &line{answers: answers}
 	return clientOf("https://api.example"+basePath, l), l
@@ -170,13 +170,13 @@ func lost(err error) answer {
 	return func(*http.Request) (*http.Response, error) { return nil, err }
 }
 
-// virtually runs a test in a time of its own.
+// virtually runs a test in virtual time.
 func virtually(t *testing.T, name string, test func(*testing.T)) {
 	t.Helper()
 	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
 }
 
-// failure is err as the package's own error; it ends the test when err is not one.
+// failure returns the package's own error in err. It ends the test if there is none.
 func failure(t *testing.T, err error) *datadog.Error {
 	t.Helper()
 	var failed *datadog.Error
@@ -186,12 +186,12 @@ func failure(t *testing.T, err error) *datadog.Error {
 	return failed
 }
 
-// once makes a call that has no time for a second try.
+// once makes a call that has no time for a second attempt.
 func once(t *testing.T, c *datadog.Client, do func(context.Context, *datadog.Client) error) error {
 	return do(soon{t.Context()}, c)
 }
 
-// soon has a deadline that would pass in the shortest of waits, and never does: an attempt may be as slow as it likes.
+// soon has a deadline that is always nearer than the shortest wait and never comes, so that an attempt can be slow.
 type soon struct{ context.Context }
 
 func (soon) Deadline() (time.Time, bool) { return time.Now().Add(499 * time.Millisecond), true }
@@ -364,7 +364,7 @@ func TestClientServesManyAtOnce(t *testing.T) {
 	})
 }
 
-// TestClientFollowsNoRedirect counts what a second server sees, to which a redirect would carry the keys.
+// TestClientFollowsNoRedirect counts the requests that reach a second server, where a redirect would take the keys.
 func TestClientFollowsNoRedirect(t *testing.T) {
 	var reached atomic.Int64
 	second := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached.Add(1) }))
@@ -426,7 +426,7 @@ func TestClientTrustsNoStranger(t *testing.T) {
 		reached.Add(1)
 		_, _ = io.WriteString(w, `{"data":`+oktaConfig+`}`)
 	}))
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it tells of every refused handshake
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // it reports every refused handshake
 	server.StartTLS()
 	defer server.Close()
 
@@ -460,8 +460,8 @@ func TestClientTrustsNoStranger(t *testing.T) {
 	}
 }
 
-// TestClientLosesConnections is about connections as they are really lost: what a caller may do about it, and that
-// nothing of what came over them is told whole.
+// TestClientLosesConnections loses real connections, and checks what the errors permit a caller to do and that they
+// quote no secret.
 func TestClientLosesConnections(t *testing.T) {
 	const echo = apiToken + " " + apiKey
 	cases := []struct {
@@ -521,7 +521,54 @@ func TestClientLosesConnections(t *testing.T) {
 	})
 }
 
-// rawServer reads a little of what it is sent, says something and leaves.
+// TestClientBehindAProxy has a proxy refuse to connect. The request was certainly not sent then, and no error quotes the
+// proxy's password.
+func TestClientBehindAProxy(t *testing.T) {
+	var connects atomic.Int64
+	var seen atomic.Value
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		connects.Add(1)
+		seen.Store(fmt.Sprint(r.Method, r.Header))
+		w.WriteHeader(http.StatusBadGateway)
+	}))
+	defer proxy.Close()
+	address, err := url.Parse(strings.Replace(proxy.URL, "http://", "http://me:canary-5N2-proxy@", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := datadog.NewTransport()
+	transport.Proxy = http.ProxyURL(address)
+	err = once(t, clientOf("https://api.example", transport), update)
+	if failed := failure(t, err); failed.Uncertain || !failed.Retryable || failed.RetryAfter == 0 || connects.Load() != 1 {
+		t.Errorf("got %+v after %d tries, want one that is to be made again, without doubt", failed, connects.Load())
+	}
+	if got := seen.Load().(string); !strings.HasPrefix(got, "CONNECT") || strings.Contains(got, "canary-4D1") || strings.Contains(err.Error(), "canary-5N2") {
+		t.Errorf("the proxy got %s, and the error is %v", got, err)
+	}
+}
+
+// TestClientReplacesClosedConnections has the server close an idle connection. A PATCH then either gets another one, or
+// fails in doubt: it is never sent twice.
+func TestClientReplacesClosedConnections(t *testing.T) {
+	var patches atomic.Int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		patches.Add(1)
+		_, _ = io.WriteString(w, goodConfig)
+	}))
+	defer server.Close()
+	client := clientOf(server.URL+basePath, datadog.NewTransport())
+	for range 20 {
+		if err := update(t.Context(), client); err != nil && !failure(t, err).Uncertain {
+			t.Errorf("got %v", err)
+		}
+		server.CloseClientConnections()
+	}
+	if got := patches.Load(); got > 20 {
+		t.Errorf("20 PATCHes were sent %d times", got)
+	}
+}
+
+// rawServer reads a request, writes a text and closes the connection.
 func rawServer(t *testing.T, say string) (address string) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -535,7 +582,7 @@ func rawServer(t *testing.T, say string) (address string) {
 			if err != nil {
 				return
 			}
-			// A request is read to its end: to close with something unread resets the connection.
+			// Read the request to its end, because closing earlier would reset the connection.
 			request, err := http.ReadRequest(bufio.NewReader(conn))
 			if err == nil {
 				_, _ = io.Copy(io.Discard, request.Body)
@@ -551,8 +598,8 @@ func rawServer(t *testing.T, say string) (address string) {
 	return "http://" + listener.Addr().String()
 }
 
-// wantPresentable checks what holds for every error of this package: it is of a decent length, has nothing that a
-// terminal would obey, and none of the secrets.
+// wantPresentable checks what holds for every error of this package: its text is bounded, has no control characters and
+// holds none of the secrets.
 func wantPresentable(t *testing.T, err error, secrets ...string) {
 	t.Helper()
 	if err == nil {
@@ -572,8 +619,8 @@ func wantPresentable(t *testing.T, err error, secrets ...string) {
 	}
 }
 
-// TestClientLeavesASwitchedProtocol has a server that takes the connection for itself and then says nothing: reading
-// from it ends at no deadline.
+// TestClientLeavesASwitchedProtocol has a server that switches protocols and then sends nothing. net/http heeds no
+// deadline when it reads from such a connection.
 func TestClientLeavesASwitchedProtocol(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -602,8 +649,7 @@ func TestClientLeavesASwitchedProtocol(t *testing.T) {
 	}
 }
 
-// FuzzAnswer has every method read any answer: none makes it panic, and none that is not a success makes it report
-// one, not even behind another answer.
+// FuzzAnswer has every method read any two answers. None makes it panic, and it reports success only for a success.
 func FuzzAnswer(f *testing.F) {
 	for _, body := range []string{
 		"", " ", "{}", "[]", "null", `""`, "0", "{", "<html>", "\x00", "\xff\xfe", `{"data":null}`, `{"data":[]}`, `{"data":{}}`,
@@ -654,7 +700,7 @@ type answered struct {
 	body   string
 }
 
-// notASuccess says what an answer lacks to be a success of a call.
+// notASuccess returns why an answer is not a success of a call, or "" if it is one.
 func (a answered) notASuccess(call string) string {
 	if a.status < 200 || a.status > 299 {
 		return "the status is none"

@@ -15,8 +15,8 @@ const delegatedTokenLife = 15 * time.Minute
 // unsent request to the caller's cloud provider.
 type Proof struct {
 	Text Secret
-	// Holds is what the text is made of. It is masked too, since an answer may
-	// quote what it has decoded.
+	// Holds is what the text is made of. It is masked too, because an answer may
+	// quote the decoded proof.
 	Holds Secrets
 }
 

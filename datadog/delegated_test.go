@@ -68,7 +68,7 @@ func TestExchangeProof(t *testing.T) {
 
 func TestExchangesThatFail(t *testing.T) {
 	const body = `{"errors":["no: canary-9P1-proof canary-3K8-session"]}`
-	for status, want := range map[int]struct{ turnedAway, retryable bool }{
+	for status, want := range map[int]struct{ rejected, retryable bool }{
 		400: {true, false}, 401: {true, false}, 403: {true, false}, 404: {true, false}, 429: {false, true}, 500: {false, true}, 503: {false, true},
 	} {
 		virtually(t, fmt.Sprint(status), func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestExchangesThatFail(t *testing.T) {
 			client.Keys = nil
 			_, _, err := client.ExchangeProof(t.Context(), proof)
 			failed := failure(t, err)
-			if failed.Retryable != want.retryable || datadog.IsProofRejected(err) != want.turnedAway || want.turnedAway && line.tries() != 1 {
+			if failed.Retryable != want.retryable || datadog.IsProofRejected(err) != want.rejected || want.rejected && line.tries() != 1 {
 				t.Errorf("got %v after %d tries, want retryable %t", err, line.tries(), want.retryable)
 			}
 			wantPresentable(t, err, "canary-9P1-proof", "canary-3K8-session")
@@ -84,7 +84,19 @@ func TestExchangesThatFail(t *testing.T) {
 	}
 }
 
-// TestKeysErrorsAreNoAnswer: what Datadog says of keys is not what it says of the call.
+// TestExchangesThatAProxyRefuses expects that the proof is not taken to be rejected.
+func TestExchangesThatAProxyRefuses(t *testing.T) {
+	for _, status := range []int{400, 403, 404, 407} {
+		virtually(t, fmt.Sprint(status), func(t *testing.T) {
+			client, line := client(reply(status, "<html>"))
+			if _, _, err := client.ExchangeProof(t.Context(), proof); datadog.IsProofRejected(err) || !failure(t, err).Retryable || line.tries() != 4 {
+				t.Errorf("got %v after %d tries, want a failure that may pass", err, line.tries())
+			}
+		})
+	}
+}
+
+// TestKeysErrorsAreNoAnswer checks that an answer about the keys is not taken for an answer to the call.
 func TestKeysErrorsAreNoAnswer(t *testing.T) {
 	for _, status := range []int{400, 403, 404, 422} {
 		client, _ := client(reply(200, ""))
@@ -117,7 +129,7 @@ func TestWarm(t *testing.T) {
 	})
 }
 
-// TestWarmWithoutTLS sends nothing to a host that is this machine.
+// TestWarmWithoutTLS checks that nothing is sent to a host on this machine.
 func TestWarmWithoutTLS(t *testing.T) {
 	line := &line{}
 	clientOf("http://127.0.0.1:1", line).Warm(t.Context())
@@ -126,7 +138,7 @@ func TestWarmWithoutTLS(t *testing.T) {
 	}
 }
 
-// TestWarmEndsInTime has both of its parts stuck, and one of them fail.
+// TestWarmEndsInTime has the keys and the connection hang.
 func TestWarmEndsInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, _ := client(func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() })
@@ -141,7 +153,7 @@ func TestWarmEndsInTime(t *testing.T) {
 	})
 }
 
-// TestWarmLeavesAConnection which the first call then uses.
+// TestWarmLeavesAConnection checks that the first call uses it.
 func TestWarmLeavesAConnection(t *testing.T) {
 	connections := make(chan struct{}, 10)
 	server := listen(t, func() { connections <- struct{}{} })
@@ -155,7 +167,7 @@ func TestWarmLeavesAConnection(t *testing.T) {
 	}
 }
 
-// listen is a server that tells of each new connection, and knows no path.
+// listen returns a server that has no path. It calls connected for each new connection.
 func listen(t *testing.T, connected func()) *httptest.Server {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusNotFound)

@@ -11,8 +11,8 @@ import (
 // Error reports why a call failed. Every method of Client that fails returns one,
 // or a KeysError.
 //
-// Its texts are printable and bounded. They hold no secret that the call sent,
-// unless the call's context has a Mask: then they may, and the caller masks them.
+// Its texts are printable and bounded. They hold no secret that the call sent. If
+// the call's context has a Mask, they may hold one, and the caller masks them.
 type Error struct {
 	// Call is what was attempted, such as "update integration config 1111".
 	Call string
@@ -46,7 +46,7 @@ type Error struct {
 }
 
 // KeysError reports that a call was not made because there were no keys for it.
-// Its Err is about the keys. It is no answer to the call.
+// Its Err is about the keys and does not answer the call.
 type KeysError struct {
 	Call string
 	Err  error
@@ -81,7 +81,7 @@ func (e *Error) Error() string {
 // Unwrap returns why there was no usable answer.
 func (e *Error) Unwrap() error { return e.Err }
 
-// mask masks the words of others in an error.
+// mask masks the texts in an error that are not this package's own.
 func (e *Error) mask(m *Mask) {
 	for i, text := range e.Messages {
 		e.Messages[i] = m.Text(text)
@@ -98,9 +98,9 @@ func IsInvalidCredential(err error) bool {
 	return answer != nil && answer.InvalidCredential
 }
 
-// IsNotOffered reports whether err says that Datadog does not validate for these
-// keys: the validation endpoints are in preview and need a permission of their
-// own. Datadog itself has said so twice, about a second apart. Only
+// IsNotOffered reports whether err says that Datadog does not offer validation to
+// these keys. Datadog itself has said so twice, about a second apart. The validation
+// endpoints are in preview and need another permission than an update. Only
 // ValidateCredential and ValidateStored return such an error.
 func IsNotOffered(err error) bool {
 	answer := answerIn(err)
@@ -119,8 +119,8 @@ func isFinal(answer *Error, status int) bool {
 	return answer != nil && answer.FromDatadog && answer.Status == status && !answer.Retryable
 }
 
-// answerIn returns the Error in err, or nil. A KeysError holds none, because what
-// it wraps answers another call.
+// answerIn returns the Error in err, or nil. It returns nil for a KeysError, because
+// an Error inside that answers another call.
 func answerIn(err error) *Error {
 	var answer *Error
 	var keysErr *KeysError

@@ -15,7 +15,7 @@ import (
 	"credential-relay/datadog"
 )
 
-// Bodies of error answers, as recorded from Datadog's servers or described by its API. The content type says nothing.
+// datadogAnswers are bodies as recorded from Datadog's servers or described by its API. The content type does not matter.
 var datadogAnswers = []errorAnswer{
 	{"a text", "application/json", `{"errors":["not_found(Config with ID 1 not found)"]}`, []string{"not_found(Config with ID 1 not found)"}},
 	{"a text and a line break", "application/json", `{"errors":["Not found"]}` + "\n", []string{"Not found"}},
@@ -57,7 +57,7 @@ var datadogAnswers = []errorAnswer{
 	{"a text just short enough", "application/json", `{"errors":["` + strings.Repeat("ü", 300) + `"]}`, []string{strings.Repeat("ü", 300)}},
 }
 
-// Bodies of error answers that may come from anything on the way.
+// otherAnswers are bodies that do not come from Datadog.
 var otherAnswers = []errorAnswer{
 	{"one text", "application/json", `{"error":"denied"}`, []string{"denied"}},
 	{"another member", "application/json", `{"message":"Forbidden"}`, nil},
@@ -140,7 +140,7 @@ func TestErrorOfEveryAnswer(t *testing.T) {
 				want := "list integration configs: Datadog answered " + s.words
 				if !fromDatadog && s.status >= 400 && (s.status < 500 || s.status == 501) {
 					name, _, _ := strings.Cut(s.words, ":")
-					want = "list integration configs: Datadog answered " + name + ": not in Datadog's own form, so perhaps from a proxy on the way"
+					want = "list integration configs: Datadog answered " + name + ": the answer is not in Datadog's form and may come from a proxy on the way"
 				}
 				if len(a.want) > 0 {
 					want += ": " + strings.Join(a.want, "; ")
@@ -199,8 +199,7 @@ func TestErrorNamesTheCall(t *testing.T) {
 	}
 }
 
-// TestErrorNamesThePermission tells which one is missing, for every call, with
-// Datadog's own words after ours.
+// TestErrorNamesThePermission expects the permission that is missing, and then Datadog's own words.
 func TestErrorNamesThePermission(t *testing.T) {
 	for _, call := range calls {
 		virtually(t, call.name, func(t *testing.T) {
@@ -210,11 +209,15 @@ func TestErrorNamesThePermission(t *testing.T) {
 				permission = "manage_integrations"
 			case "UpdateAzureIntegration":
 				permission = "azure_configuration_edit"
-			case "ValidateKeys":
-				t.Skip("any keys may do that")
 			}
 			client, _ := client(reply(403, `{"errors":["Forbidden"]}`))
 			err := call.do(t.Context(), client)
+			if call.name == "ValidateKeys" { // which any keys permit
+				if want := ": Datadog does not know the keys: check them, and that DD_SITE is their site: Forbidden"; !strings.HasSuffix(err.Error(), want) {
+					t.Errorf("got %q, want it to end in %q", err, want)
+				}
+				return
+			}
 			if want := ": Datadog answered 403 Forbidden: the keys lack the permission " + permission + ", or are no longer valid: Forbidden"; !strings.HasSuffix(err.Error(), want) {
 				t.Errorf("got %q, want it to end in %q", err, want)
 			}
@@ -284,7 +287,7 @@ func TestErrorOfARateLimit(t *testing.T) {
 	})
 }
 
-// TestErrorOfALastTry tells a queue when to come again.
+// TestErrorOfALastTry expects the time after which a queue can try again.
 func TestErrorOfALastTry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, line := client(limited("7"))
@@ -295,7 +298,7 @@ func TestErrorOfALastTry(t *testing.T) {
 	})
 }
 
-// TestErrorOfAnAnswerCutOff keeps the status of an error whose body breaks off.
+// TestErrorOfAnAnswerCutOff expects the status of an error whose body breaks off.
 func TestErrorOfAnAnswerCutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cut := func(r *http.Request) (*http.Response, error) {
@@ -314,7 +317,7 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// TestErrorHoldsNoSecret has every method meet answers that quote all that was sent.
+// TestErrorHoldsNoSecret has answers quote everything that a call sends.
 func TestErrorHoldsNoSecret(t *testing.T) {
 	echo := func(status int, format string) answer {
 		return func(r *http.Request) (*http.Response, error) {
@@ -358,7 +361,7 @@ func TestErrorHoldsNoSecret(t *testing.T) {
 	})
 }
 
-// TestErrorKinds has each answer given for ever, to each call.
+// TestErrorKinds gives each call each answer, every time.
 func TestErrorKinds(t *testing.T) {
 	type kinds struct{ invalid, notOffered, forbidden, notFound bool }
 	judging := func(call string) bool {
@@ -397,7 +400,8 @@ func TestErrorKinds(t *testing.T) {
 		}
 	}
 	for name, err := range map[string]error{
-		"nil": nil, "another error": errors.New("403 Forbidden"), "no answer": &datadog.Error{}, "a bare status": &datadog.Error{Status: 400},
+		"nil": nil, "another error": errors.New("403 Forbidden"), "no answer": &datadog.Error{}, "a bare 400": &datadog.Error{Status: 400},
+		"a bare 403": &datadog.Error{Status: 403}, "a bare 404": &datadog.Error{Status: 404},
 		"only quoted": fmt.Errorf("binding x: %v", &datadog.Error{Status: 400, FromDatadog: true, InvalidCredential: true}),
 	} {
 		if datadog.IsInvalidCredential(err) || datadog.IsNotOffered(err) || datadog.IsForbidden(err) || datadog.IsNotFound(err) {
@@ -406,7 +410,7 @@ func TestErrorKinds(t *testing.T) {
 	}
 }
 
-// TestUpdatesOfAFlagJudgeNoCredential, since they send none.
+// TestUpdatesOfAFlagJudgeNoCredential has Datadog refuse an update that sends no credential.
 func TestUpdatesOfAFlagJudgeNoCredential(t *testing.T) {
 	client, _ := client(says(400))
 	_, err := client.UpdateIntegrationConfig(t.Context(), configID, datadog.Update{Type: datadog.Okta, Enabled: new(true)})
@@ -415,7 +419,7 @@ func TestUpdatesOfAFlagJudgeNoCredential(t *testing.T) {
 	}
 }
 
-// TestDoubtedAnswers has a call answered once, and then otherwise.
+// TestDoubtedAnswers has Datadog refuse a call once, and then answer in different ways.
 func TestDoubtedAnswers(t *testing.T) {
 	type outcome struct{ ok, notOffered, forbidden bool }
 	page := reply(404, "<html>")
@@ -462,7 +466,7 @@ func TestDoubtedAnswers(t *testing.T) {
 	}
 }
 
-// TestMaskOfAContext: the errors of its calls are masked by the caller, who knows more secrets.
+// TestMaskOfAContext checks that its calls leave their errors for the caller to mask, with the secrets of all calls.
 func TestMaskOfAContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mask datadog.Mask

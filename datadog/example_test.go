@@ -10,8 +10,8 @@ import (
 	"credential-relay/internal/datadogsim"
 )
 
-// simulated is a client of a Datadog that holds one config. A real one is made
-// of SiteURL and of keys from a safe place.
+// simulated returns a client of a Datadog simulator with one config. A real client
+// has its URL from SiteURL, and its keys from a safe place.
 func simulated() (client *datadog.Client, sim *datadogsim.Simulator, closeServer func()) {
 	sim = datadogsim.New()
 	sim.SetKeys("api-key", "app-key")
@@ -66,7 +66,7 @@ func ExampleClient_UpdateIntegrationConfig() {
 	enabled := true
 	config, err := client.UpdateIntegrationConfig(context.Background(), "1111", datadog.Update{
 		Type:    datadog.Okta,
-		Enabled: &enabled, // what is absent stays as it is
+		Enabled: &enabled, // absent fields stay as they are
 		Secrets: datadog.Secrets{"api_token": datadog.NewSecret("good")},
 	})
 	fmt.Println(config.State, config.Enabled, err)
@@ -91,7 +91,7 @@ func ExampleClient_ValidateStored() {
 	client, _, closeServer := simulated()
 	defer closeServer()
 
-	err := client.ValidateStored(context.Background(), "1111") // which holds nothing yet
+	err := client.ValidateStored(context.Background(), "1111") // it holds no secret yet
 	fmt.Println(datadog.IsInvalidCredential(err), err)
 	// Output: true validate what integration config 1111 holds: Datadog answered 400 Bad Request: the token is revoked
 }
@@ -112,7 +112,7 @@ func ExampleClient_UpdateAzureIntegration() {
 	// update the Azure integration: Datadog answered 400 Bad Request: Azure integration not found for this tenant_name and client_id
 }
 
-// The proof is a signed call of AWS; here the answer is what counts.
+// The proof is a signed call of AWS. This example shows only the answer to it.
 func ExampleClient_ExchangeProof() {
 	client, sim, closeServer := simulated()
 	defer closeServer()
@@ -125,7 +125,7 @@ func ExampleClient_ExchangeProof() {
 	// Output: [secret] 2027-01-15 08:00:00 +0000 UTC <nil>
 }
 
-// What went wrong is told in words, and as fields.
+// An Error has a text for people and fields for programs.
 func ExampleError() {
 	client, sim, closeServer := simulated()
 	defer closeServer()
@@ -141,7 +141,7 @@ func ExampleError() {
 	// 403 false [Forbidden]
 }
 
-// A credential shows itself nowhere, however it is printed.
+// A Secret never shows its value, however it is printed.
 func ExampleSecret() {
 	token := datadog.NewSecret("good")
 	fmt.Printf("%v %+v %q\n", token, datadog.Secrets{"api_token": token}, []datadog.Secret{token})

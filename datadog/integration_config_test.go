@@ -18,13 +18,13 @@ import (
 	"credential-relay/internal/datadogsim"
 )
 
-// serviceAccount is a key file as Google makes them: a line break in its key, and members that Datadog's API
-// description does not name.
+// serviceAccount is a key file like Google's: its key has line breaks, and it has members that Datadog's API description
+// does not name.
 const serviceAccount = `{"auth_uri":"https://accounts.google.com/o/oauth2/auth?a=1&b=<2>","client_email":"relay@acme.iam.gserviceaccount.com",` +
 	`"client_id":"100000000000000000001","number":12345678901234567890,"private_key":"-----BEGIN PRIVATE KEY-----\nMIIEvAIBADANBgkqhkiG9w0BAQEF\n` +
 	`-----END PRIVATE KEY-----\n","project_id":"acme","type":"service_account","universe":{"a":[1,null,true]}}`
 
-// object decodes JSON as a source's value is decoded, numbers as they are written.
+// object decodes JSON and keeps numbers as they are written, like the values of a source.
 func object(text string) map[string]any {
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.UseNumber()
@@ -101,7 +101,7 @@ func TestUpdateIntegrationConfigSends(t *testing.T) {
 	}
 }
 
-// TestSecretsThatAreNoJSON are not sent in any other form, and not quoted.
+// TestSecretsThatAreNoJSON checks that they are neither sent nor quoted.
 func TestSecretsThatAreNoJSON(t *testing.T) {
 	for name, value := range map[string]any{
 		"a number that is none": json.Number(canary), "no number": math.NaN(), "a function": func() string { return canary }, "a cycle": cycle(),
@@ -196,7 +196,7 @@ func TestIntegrationConfigIsRead(t *testing.T) {
 	}
 }
 
-// TestIDsAreBounded: a list may hold any.
+// TestIDsAreBounded lists a config with a long id.
 func TestIDsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, _ := client(reply(200, `{"data":[{"id":"a\nb`+strings.Repeat("c", 200)+`","attributes":{}}]}`))
@@ -210,7 +210,7 @@ func TestIDsAreBounded(t *testing.T) {
 // TestLongLists has Datadog list thousands of configs with long settings, and checks what is kept of them.
 func TestLongLists(t *testing.T) {
 	const configs = 4000
-	one := strings.Replace(oktaConfig, `"enabled":true`, `"enabled":true,"settings":{"a":"`+strings.Repeat("x", 8000)+`"},"more":["`+strings.Repeat("y", 1000)+`"]`, 1)
+	one := strings.Replace(oktaConfig, `"enabled":true`, `"enabled":true,"settings":{"a":"`+strings.Repeat("x", 3000)+`"},"more":["`+strings.Repeat("y", 1000)+`"]`, 1)
 	list := `{"data":[` + strings.Repeat(one+",", configs-1) + one + `],"errors":[]}`
 	synctest.Test(t, func(t *testing.T) {
 		client, line := client(reply(200, list))
@@ -349,7 +349,7 @@ func TestAnswersThatAreNot(t *testing.T) {
 	}
 }
 
-// TestSuccessesThatReportErrors are none, and Datadog's words are kept.
+// TestSuccessesThatReportErrors expects a failure with Datadog's words.
 func TestSuccessesThatReportErrors(t *testing.T) {
 	for _, call := range calls {
 		whole := strings.TrimSuffix(strings.TrimPrefix(call.good, "{"), "}")
@@ -381,7 +381,7 @@ func TestSuccessesThatReportErrors(t *testing.T) {
 	}
 }
 
-// TestAnswersDoNotMix has a garbled answer that is a good one up to its end, and an empty one behind it.
+// TestAnswersDoNotMix has an answer that is good except at its end, followed by an empty one.
 func TestAnswersDoNotMix(t *testing.T) {
 	for _, call := range calls[:3] {
 		virtually(t, call.name, func(t *testing.T) {
@@ -402,8 +402,8 @@ func TestAnswersDoNotMix(t *testing.T) {
 	}
 }
 
-// TestSimulatorTakesAll is every call as it really goes over a connection, to a server that takes only what the public
-// description of Datadog's API takes.
+// TestSimulatorTakesAll makes every call over a real connection. The simulator accepts only what the public description
+// of Datadog's API accepts.
 func TestSimulatorTakesAll(t *testing.T) {
 	secrets := map[datadog.IntegrationType]datadog.Secrets{
 		datadog.GoogleWorkspace: {"service_account_json": datadog.NewSecret(object(serviceAccount)), "admin_email": datadog.NewSecret("admin@acme.example")},
@@ -477,8 +477,8 @@ func TestSimulatorTakesAll(t *testing.T) {
 	}
 }
 
-// TestValidateStoredWithoutID sends nothing: to the path without an id Datadog
-// would take the call for another.
+// TestValidateStoredWithoutID expects that nothing is sent, because the path without
+// an id is another operation's.
 func TestValidateStoredWithoutID(t *testing.T) {
 	client, line := client(reply(200, ""))
 	if err := client.ValidateStored(t.Context(), ""); err == nil || line.tries() != 0 {

@@ -14,7 +14,7 @@ import (
 	"credential-relay/datadog"
 )
 
-// keysOf makes keys of texts, of which the empty ones are left out.
+// keysOf returns keys without those that are empty.
 func keysOf(api, application, token string) datadog.Keys {
 	var keys datadog.Keys
 	for text, key := range map[*string]*datadog.Secret{&api: &keys.API, &application: &keys.Application, &token: &keys.Token} {
@@ -138,7 +138,7 @@ func authentication(header http.Header) map[string][]string {
 	return found
 }
 
-// TestKeysAreAskedForAgain is about keys that were rotated while the program had them.
+// TestKeysAreAskedForAgain has Datadog refuse keys, as if they were rotated while the program had them.
 func TestKeysAreAskedForAgain(t *testing.T) {
 	pair, other := keysOf(apiKey, appKey, ""), keysOf("", "", token)
 	same := func(*datadog.Keys) (*datadog.Keys, error) { return &pair, nil }
@@ -234,7 +234,7 @@ func TestKeysAreAskedForAgain(t *testing.T) {
 	}
 }
 
-// TestKeysAreAskedForInEachCall lets a source give new keys at any time.
+// TestKeysAreAskedForInEachCall has a source return other keys for each call.
 func TestKeysAreAskedForInEachCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, line := client(says(409))

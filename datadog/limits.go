@@ -41,7 +41,7 @@ func (l *limits) observe(op operation, resp *http.Response, mask *Mask) (name st
 	defer l.mu.Unlock()
 	current := l.byOperation[op.name]
 	if name = resp.Header.Get("X-RateLimit-Name"); name != "" && (current == nil || name != current.name) {
-		name = mask.Text(name) // it outlives the call, whose secrets it may quote
+		name = mask.Text(name) // it may quote the call's secrets and is kept after the call
 	}
 	if current == nil || name != "" && name != current.name {
 		current = l.named(name)
@@ -83,7 +83,7 @@ func (l *limits) current(op operation) RateLimit {
 	return RateLimit{Name: limit.name, Reset: max(0, time.Until(limit.closedUntil))}
 }
 
-// longest returns how long the limit that is closed the longest stays closed.
+// longest returns the longest time for which a limit stays closed, or 0.
 func (l *limits) longest() time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -102,8 +102,8 @@ func (l *limits) wait(ctx context.Context, req request) *Error {
 		if limit.Reset == 0 {
 			return nil
 		}
-		// Random, so that not all go at once: the first answer may close the limit
-		// again.
+		// Random, so that waiting calls are not sent together: the first answer may
+		// close the limit again.
 		if !sleepForLimit(ctx, limit.Reset+rand.N(firstBackoff)) {
 			return &Error{
 				Call: req.call, RateLimit: limit, Retryable: true, RetryAfter: limit.Reset,
@@ -113,10 +113,10 @@ func (l *limits) wait(ctx context.Context, req request) *Error {
 	}
 }
 
-// limitError says why a call was not sent.
+// limitError reports that a call was not sent because a limit is used up.
 type limitError struct {
 	left  time.Duration
-	cause error // what ended the wait; nil if it was not begun
+	cause error // why the wait ended, or nil if it did not begin
 }
 
 func (e *limitError) Error() string {

@@ -16,7 +16,7 @@ import (
 	"credential-relay/datadog"
 )
 
-// exhausted is a success that leaves nothing of a limit.
+// exhausted answers with a success that uses a limit up.
 func exhausted(name, reset, body string) answer {
 	return reply(200, body, "X-RateLimit-Name: "+name, "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: "+reset)
 }
@@ -27,7 +27,7 @@ func validate(ctx context.Context, c *datadog.Client) error {
 	return c.ValidateCredential(ctx, datadog.Okta, "acme.okta.com", oktaSecrets)
 }
 
-// within makes a call that has so much time.
+// within makes a call with a deadline.
 func within(t *testing.T, c *datadog.Client, limit time.Duration, do func(context.Context, *datadog.Client) error) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
@@ -73,8 +73,8 @@ func TestLimitsCloseUntilTheirReset(t *testing.T) {
 	}
 }
 
-// TestLimitsTellHowLong has a call whose deadline comes before the reset.
-func TestLimitsTellHowLong(t *testing.T) {
+// TestLimitsReportTheirReset has a call whose deadline comes before the reset.
+func TestLimitsReportTheirReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, line := client(exhausted("siem", "240", goodConfig))
 		if err := get(t.Context(), client); err != nil {
@@ -125,7 +125,7 @@ func TestLimitReset(t *testing.T) {
 	})
 }
 
-// TestLimitsOpenAgain after a reset of absurd length, in every answer that may have one.
+// TestLimitsOpenAgain has answers with a reset of absurd length.
 func TestLimitsOpenAgain(t *testing.T) {
 	absurd := fmt.Sprintf("X-RateLimit-Reset: %d", time.Now().Unix()) // a point in time, where seconds are meant
 	for name, first := range map[string]answer{
@@ -145,7 +145,7 @@ func TestLimitsOpenAgain(t *testing.T) {
 	}
 }
 
-// TestLimitsAreLearned has one limit hold two operations, and another a third.
+// TestLimitsAreLearned has two operations share a limit, and a third one with its own.
 func TestLimitsAreLearned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		of := map[string]string{"GET": "reads", "POST": "reads", "PATCH": "writes"}
@@ -194,7 +194,7 @@ func TestLimitsAreLearned(t *testing.T) {
 	})
 }
 
-// TestLimitsWithoutANameAreApart knows nothing of what they have in common.
+// TestLimitsWithoutANameAreApart expects that an operation does not wait for another's limit.
 func TestLimitsWithoutANameAreApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		apart, _ := client(reply(429, "", "X-RateLimit-Reset: 3600"), reply(200, goodConfig))
@@ -204,7 +204,7 @@ func TestLimitsWithoutANameAreApart(t *testing.T) {
 				t.Errorf("got %v from another operation", err)
 			}
 		}
-		// A 429 that does not name the limit is of the one that is known.
+		// A 429 without a name is about the limit that was named before.
 		client, _ := client(reply(200, goodConfig, "X-RateLimit-Name: siem"), reply(200, goodConfig, "X-RateLimit-Name: siem"), reply(429, "", "X-RateLimit-Reset: 3600"))
 		_, _, _ = get(t.Context(), client), update(t.Context(), client), within(t, client, time.Second, get)
 		if err := within(t, client, time.Second, update); err == nil || !strings.Contains(err.Error(), "rate limit siem") {
@@ -213,7 +213,7 @@ func TestLimitsWithoutANameAreApart(t *testing.T) {
 	})
 }
 
-// TestLimitsStayClosed has an answer from before the 429 arrive after it.
+// TestLimitsStayClosed has an answer arrive after a 429 that is newer.
 func TestLimitsStayClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		late := after(time.Second, reply(200, goodConfig, "X-RateLimit-Name: siem", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 2"))
@@ -233,10 +233,10 @@ func TestLimitsStayClosed(t *testing.T) {
 	})
 }
 
-// TestLimitsHoldEverybody has many calls wait: none is sent before the reset,
-// they do not all go at once, and when the first of them uses the limit up once
-// more, the others wait once more.
-func TestLimitsHoldEverybody(t *testing.T) {
+// TestLimitsHoldAllCalls has many calls wait. None is sent before the reset, they
+// are not sent together, and when the first ones use the limit up again, the others
+// wait again.
+func TestLimitsHoldAllCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const period, perPeriod, callers = 10 * time.Second, 5, 20
 		var lock sync.Mutex
@@ -303,7 +303,7 @@ func TestLimitsWaitEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// TestLimitsOfATriedCall has the limit close while a call is between two tries.
+// TestLimitsOfATriedCall has the limit close between two attempts of a call.
 func TestLimitsOfATriedCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, line := client(reply(503, "", "X-RateLimit-Name: siem", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 20"), reply(200, goodConfig))

@@ -10,7 +10,8 @@ import (
 	"strings"
 )
 
-// maxList bounds an answer that lists configs. It has no pages.
+// maxList is how many bytes of a list are read. Datadog does not divide it into
+// pages.
 const maxList = 64 << 20
 
 // ListIntegrationConfigs returns the integration configs of a type, or of all
@@ -28,13 +29,13 @@ func (c *Client) ListIntegrationConfigs(ctx context.Context, only IntegrationTyp
 	return configs, err
 }
 
-// decodeList reads a list of at most limit bytes. It keeps no more of it than the
-// configs, because it may be some megabytes long.
+// decodeList reads a list of at most limit bytes as a stream, because it can have
+// some megabytes.
 func decodeList(body io.Reader, limit int) ([]IntegrationConfig, error) {
 	source := &boundedReader{body: body, limit: limit}
 	configs, err := readList(json.NewDecoder(source))
 	switch reported := (*reportedError)(nil); {
-	case source.err != nil: // the answer broke off, which says more than the broken JSON
+	case source.err != nil: // why the JSON ends too early
 		return nil, source.err
 	case errors.As(err, &reported):
 		return nil, err
@@ -117,8 +118,8 @@ func expect(decoder *json.Decoder, want json.Delim) error {
 	return nil
 }
 
-// boundedReader reads an answer and fails beyond its limit. It remembers what
-// went wrong.
+// boundedReader reads an answer of at most limit bytes. It keeps the error that
+// ended the reading.
 type boundedReader struct {
 	body  io.Reader
 	limit int

@@ -88,6 +88,8 @@ func TestMaskText(t *testing.T) {
 		{"short secrets in a row", "hunter2hunter2", "[secret]", keys, Secrets{"a": NewSecret("hunter2")}},
 		{"a short secret that overlaps itself", "abababa", "[secret]", keys, Secrets{"a": NewSecret("ababa")}},
 		{"a short secret in base64", "aHVudGVyMg==", "[secret]g==", keys, Secrets{"a": NewSecret("hunter2")}},
+		{"a short secret in base64 behind another byte", "eG9rdGE=", "eG[secret]E=", keys, Secrets{"a": NewSecret("okta")}}, // xokta
+		{"a short secret in base64 behind two others", "eHlva3Rh", "eHl[secret]", keys, Secrets{"a": NewSecret("okta")}},    // xyokta
 		{"a secret of three", "one two", "one two", keys, Secrets{"a": NewSecret("one")}},
 		{"an empty secret", "nothing is wrong", "nothing is wrong", keys, Secrets{"a": NewSecret("")}},
 		{"no secrets", "nothing is wrong", "nothing is wrong", &Keys{}, nil},
@@ -114,8 +116,7 @@ func TestMaskText(t *testing.T) {
 	}
 }
 
-// TestMaskLeavesPublicValues masks a message as Google words it, for a key file that is whole, and for objects that are
-// no key files.
+// TestMaskLeavesPublicValues masks texts with the values of a Google key file, and of objects that are not key files.
 func TestMaskLeavesPublicValues(t *testing.T) {
 	public := map[string]any{
 		"type": "service_account", "project_id": "acme-siem", "client_email": "siem@acme-siem.iam.gserviceaccount.com",
@@ -172,7 +173,7 @@ func TestMaskError(t *testing.T) {
 	}
 }
 
-// TestMaskIsSharedByMany adds and masks side by side, for the race detector.
+// TestMaskIsSharedByMany adds and masks concurrently, for the race detector.
 func TestMaskIsSharedByMany(t *testing.T) {
 	var mask Mask
 	var group sync.WaitGroup
@@ -188,8 +189,8 @@ func TestMaskIsSharedByMany(t *testing.T) {
 	group.Wait()
 }
 
-// TestMaskOfALongKey looks at the memory that masks take: adding a secret copies nothing, and masking indexes the text
-// and not the secret.
+// TestMaskOfALongKey counts allocations. Adding a secret must not copy it, and masking must index the text, not the
+// secret.
 func TestMaskOfALongKey(t *testing.T) {
 	secrets := Secrets{"private_key": NewSecret(longKey())}
 	var mask *Mask
@@ -201,7 +202,7 @@ func TestMaskOfALongKey(t *testing.T) {
 	}
 }
 
-// longKey is as long as a secret of Secrets Manager can be.
+// longKey returns a key as long as a secret of Secrets Manager can be.
 func longKey() string {
 	line := base64.StdEncoding.EncodeToString([]byte(strings.Repeat(oktaToken, 2)[:48])) + "\n"
 	return strings.Repeat(line, 64<<10/len(line))
@@ -216,7 +217,7 @@ func BenchmarkMaskOfALongKey(b *testing.B) {
 	}
 }
 
-// shownRun finds eight bytes in a row of a secret in what a text shows between its masks.
+// shownRun returns eight bytes in a row of a secret that a text shows between its masks, or "".
 func shownRun(text, secret string) string {
 	for shown := range strings.SplitSeq(text, redacted) {
 		if found := commonRun(shown, secret); found != "" {
@@ -235,8 +236,8 @@ func commonRun(text, secret string) string {
 	return ""
 }
 
-// quotes are the ways in which a server may quote a secret between other bytes: what it answers, and what of that is the
-// secret.
+// quotes returns the ways in which a server may quote a secret between other bytes. Each has the whole quote, and the
+// part of it that is the secret.
 func quotes(before, secret, after string) map[string][2]string {
 	found := map[string][2]string{"plain": {before + secret + after, secret}}
 	add := func(name, form string) { found[name] = [2]string{before + form + after, form} }
@@ -257,7 +258,7 @@ func quotes(before, secret, after string) map[string][2]string {
 		"base64": base64.StdEncoding, "raw base64": base64.RawStdEncoding, "URL base64": base64.URLEncoding, "raw URL base64": base64.RawURLEncoding,
 	} {
 		whole := encoding.EncodeToString([]byte(before + secret + after))
-		// What depends on the secret alone.
+		// The characters that depend on the secret alone.
 		from, to := (len(before)*8+5)/6, (len(before)+len(secret))*8/6
 		found[name+" of all"] = [2]string{whole, whole[min(from, to):to]}
 		add(name, encoding.EncodeToString([]byte(secret)))
@@ -274,8 +275,8 @@ func lowered(escaped string) string {
 	return escaped
 }
 
-// FuzzMask quotes a secret whole, cut and encoded, between other words. No run of eight bytes of any form is left, and
-// words that share no run with the secret stay.
+// FuzzMask quotes a secret whole, cut and encoded, between other words. The masked text must show no run of eight bytes
+// of any form, and must keep words that share no run with the secret.
 func FuzzMask(f *testing.F) {
 	for _, secret := range []string{
 		oktaToken, oddPassword, privateKey, "", "a", "hunter2", "12345678", "aaaaaaaaaaaaaaaaaaaaaaaa", "[secret]", "[secret][secret]x", "secret] [secret",

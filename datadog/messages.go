@@ -9,13 +9,13 @@ import (
 
 const (
 	maxMessages      = 5
-	maxMessageLength = 2000 // before it is masked, in characters
+	maxMessageLength = 2000 // in characters, before masking
 )
 
-// messages returns Datadog's words in the body of an error, and whether the body
-// is Datadog's own. Datadog uses three shapes, sometimes within one family of
-// endpoints: a list of texts, a list of JSON:API objects, and an object with a
-// code. The content type says nothing: Datadog sends JSON as text too.
+// messages returns the texts in the body of an error, and whether the body is
+// Datadog's own. Datadog uses three shapes, sometimes within one family of
+// endpoints: a list of texts, a list of JSON:API objects, and an object with a code.
+// The content type does not matter, because Datadog also sends JSON as text/plain.
 func messages(body []byte) (texts []string, fromDatadog bool) {
 	var shapes struct {
 		Errors []json.RawMessage
@@ -30,7 +30,7 @@ func messages(body []byte) (texts []string, fromDatadog bool) {
 	fromDatadog = slices.ContainsFunc(texts, func(text string) bool { return text != "" })
 	if text := message(shapes.Error); text != "" {
 		texts = append(texts, text)
-		fromDatadog = fromDatadog || shapes.Error[0] == '{' // other servers have texts there
+		fromDatadog = fromDatadog || shapes.Error[0] == '{' // a text there is not Datadog's
 	}
 	texts = slices.DeleteFunc(texts, func(text string) bool { return text == "" })
 	texts = texts[:min(len(texts), maxMessages)]
@@ -51,7 +51,7 @@ func message(raw json.RawMessage) string {
 		Source                       struct{ Pointer string }
 		Details                      []struct{ Message, Target string }
 	}
-	_ = json.Unmarshal(raw, &object) // a member of another type leaves the others readable
+	_ = json.Unmarshal(raw, &object) // the other members are read even if one has another type
 	parts := []string{object.Code, object.Title, object.Message, object.Detail}
 	for _, detail := range object.Details {
 		parts = append(parts, located(detail.Message, detail.Target))
@@ -82,11 +82,11 @@ func plainMessage(body []byte) []string {
 	}
 }
 
-// presentable returns a text of others, bounded and printable, and not masked.
+// presentable returns a text that is not this package's own, bounded and printable.
+// It is not masked.
 func presentable(text string) string { return printable(bounded(text, maxMessageLength)) }
 
-// printable returns a text with blanks for the characters that a terminal would
-// obey.
+// printable returns a text with blanks in place of control characters.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -14,9 +14,9 @@ const (
 	firstBackoff = 500 * time.Millisecond
 	// confirmAfter is how long after a doubted answer the call is made again.
 	confirmAfter = time.Second
-	// maxWait is the longest wait that an answer can ask for. A longer one is more
-	// likely a mistake, such as a point in time where seconds were meant, and to
-	// come too early costs one request.
+	// maxWait is the longest wait that an answer can ask for. A longer one is likely
+	// a mistake, such as a point in time instead of seconds. A call that comes too
+	// early costs one request.
 	maxWait = 5 * time.Minute
 )
 
@@ -24,7 +24,7 @@ const (
 type retry struct {
 	attempts     int
 	askedForKeys bool
-	haveOthers   bool // other keys are at hand
+	haveOthers   bool // other keys are ready to be tried
 	doubted      bool // Datadog has given a doubted answer
 }
 
@@ -37,17 +37,16 @@ func (r *retry) otherKeys(ctx context.Context, source KeySource, keys *Keys, fai
 	}
 	r.askedForKeys = true
 	others, err := source(ctx, keys)
-	if err != nil { // Datadog's own answer is the one to report
+	if err != nil { // report Datadog's answer instead
 		return keys
 	}
 	r.haveOthers = others != keys
 	return others
 }
 
-// again waits until the next attempt. It returns false at once if there is none:
-// the failure is final, Datadog may have done what was asked, the attempts are
-// used up, or the deadline comes first. It sets the wait it chose in
-// failure.RetryAfter.
+// again waits for the next attempt. It returns false at once if the failure is
+// final, if Datadog may have done what was asked, if the attempts are used up, or if
+// the deadline comes first. It records the wait it chose in failure.RetryAfter.
 func (r *retry) again(ctx context.Context, op operation, failure *Error) bool {
 	switch {
 	case r.haveOthers:
@@ -61,7 +60,7 @@ func (r *retry) again(ctx context.Context, op operation, failure *Error) bool {
 		return false
 	}
 	backoff := firstBackoff << (r.attempts - 1)
-	// Random, so that the callers of a limit do not all come back together.
+	// Random, so that callers that met the same limit do not return together.
 	failure.RetryAfter = max(backoff, failure.RetryAfter) + rand.N(backoff)
 	if failure.Status == http.StatusTooManyRequests {
 		return sleepForLimit(ctx, failure.RetryAfter)
@@ -69,9 +68,9 @@ func (r *retry) again(ctx context.Context, op operation, failure *Error) bool {
 	return sleep(ctx, failure.RetryAfter)
 }
 
-// confirm has a doubted answer given twice: right after a deployment of Datadog's
-// one server may refuse what the next one offers. Until then the answer is a
-// failure that may pass.
+// confirm waits for a second attempt after a doubted answer. One of Datadog's
+// servers may refuse what the others offer, for example during a deployment. An
+// answer that there is no time to confirm is a failure that may pass.
 func (r *retry) confirm(ctx context.Context, op operation, failure *Error) bool {
 	if r.doubted {
 		failure.notOffered = op.optional
@@ -99,7 +98,7 @@ func rateLimitReset(header http.Header) time.Duration {
 	return seconds(header.Get("X-RateLimit-Reset"))
 }
 
-// seconds returns a number of seconds as a wait, or 0 if it is none.
+// seconds parses a number of seconds. It returns 0 for any other text.
 func seconds(text string) time.Duration {
 	number, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(number > 0) {

@@ -21,7 +21,7 @@ func hang(r *http.Request) (*http.Response, error) {
 	return nil, r.Context().Err()
 }
 
-// hangInBody answers, and then does not go on.
+// hangInBody answers and hangs before the end of the body.
 func hangInBody(r *http.Request) (*http.Response, error) {
 	resp, err := reply(200, "")(r)
 	resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(`{"data":`), stuck{r.Context()}))
@@ -35,7 +35,7 @@ func (s stuck) Read([]byte) (int, error) {
 	return 0, s.Err()
 }
 
-// after lets time pass before an answer.
+// after waits before an answer.
 func after(pause time.Duration, then answer) answer {
 	return func(r *http.Request) (*http.Response, error) {
 		time.Sleep(pause)
@@ -136,15 +136,17 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// TestAnswersTooLargeAreNotFetchedAgain has each call get more than it reads.
+// TestAnswersTooLargeAreNotFetchedAgain answers each call with more than it reads, except the list.
 func TestAnswersTooLargeAreNotFetchedAgain(t *testing.T) {
 	for _, call := range calls {
 		virtually(t, call.name, func(t *testing.T) {
-			size := 1<<20 + 1
+			client, line := client(reply(200, strings.Repeat(" ", 1<<20+1)+call.good))
 			if call.name == "ListIntegrationConfigs" {
-				size = 64<<20 + 1
+				if err := call.do(t.Context(), client); err != nil {
+					t.Errorf("a list of a megabyte: %v", err)
+				}
+				return
 			}
-			client, line := client(reply(200, strings.Repeat(" ", size)+call.good))
 			failed := failure(t, call.do(t.Context(), client))
 			if failed.Retryable || line.tries() != 1 || !strings.Contains(failed.Error(), "larger than") {
 				t.Errorf("got %v, retryable %t, after %d tries, want it to be final after one", failed, failed.Retryable, line.tries())
@@ -153,7 +155,7 @@ func TestAnswersTooLargeAreNotFetchedAgain(t *testing.T) {
 	}
 }
 
-// TestRetryIsNotAllAtOnce has many callers meet one limit: they do not come back together.
+// TestRetryIsNotAllAtOnce has many callers meet one limit. They must not return together.
 func TestRetryIsNotAllAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		waits := map[time.Duration]bool{}
@@ -170,7 +172,7 @@ func TestRetryIsNotAllAtOnce(t *testing.T) {
 	})
 }
 
-// TestRetryWithinTheDeadline gives slow calls a third more time, since they leave a quarter of it.
+// TestRetryWithinTheDeadline gives slow calls a third more time, because they leave a quarter of it.
 func TestRetryWithinTheDeadline(t *testing.T) {
 	cases := []struct {
 		name     string
@@ -232,7 +234,7 @@ func isSlow(call string) bool {
 	return false
 }
 
-// TestSlowAnswersAreWaitedFor has Datadog take its time for two calls of one invocation, one after the other.
+// TestSlowAnswersAreWaitedFor has two slow calls within one deadline.
 func TestSlowAnswersAreWaitedFor(t *testing.T) {
 	for _, pause := range []time.Duration{12 * time.Second, 25 * time.Second} {
 		for _, second := range calls {
@@ -254,7 +256,7 @@ func TestSlowAnswersAreWaitedFor(t *testing.T) {
 	}
 }
 
-// TestAttemptsThatHang end in time for what the caller does next.
+// TestAttemptsThatHang checks that attempts end in time for what the caller does next.
 func TestAttemptsThatHang(t *testing.T) {
 	const s, ever = time.Second, time.Hour
 	for _, call := range calls {
@@ -302,7 +304,7 @@ func TestAttemptsThatHang(t *testing.T) {
 	}
 }
 
-// TestUpdatesAreNotRepeatedInDoubt has Datadog answer a PATCH so that it may or cannot have been taken.
+// TestUpdatesAreNotRepeatedInDoubt has answers to a PATCH that Datadog may have taken, or cannot have taken.
 func TestUpdatesAreNotRepeatedInDoubt(t *testing.T) {
 	dial := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("i/o timeout")}
 	good := reply(200, goodConfig)
@@ -412,8 +414,8 @@ func TestRetryStopsWhenCancelled(t *testing.T) {
 	}
 }
 
-// TestRetryTellsWhyItStopped lets callers tell their own deadline from Datadog's trouble.
-func TestRetryTellsWhyItStopped(t *testing.T) {
+// TestRetryReportsWhyItStopped checks that a caller can recognize its own deadline.
+func TestRetryReportsWhyItStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

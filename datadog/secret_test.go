@@ -21,8 +21,7 @@ import (
 
 const canary = "canary-1X7-planted"
 
-// sightings are the canary as a rendering might show it, once what stands between its bytes is taken out. A part of it
-// is enough.
+// sightings are the forms in which a rendering may show a part of the canary, without separators between its bytes.
 var sightings = func() []string {
 	part := canary[:8]
 	forms := []string{part, canary[len(canary)-8:]}
@@ -70,7 +69,7 @@ func (f failed) Error() string {
 	return fmt.Sprintf("refused: %v %+v %#v %q %x", f.secret, f.secret, f.secret, f.secret, f.secret)
 }
 
-// containers hold a secret in every way that a program might.
+// containers returns values that hold a secret in every way that a program may.
 func containers(s datadog.Secret) map[string]any {
 	pointer := &s
 	secrets := datadog.Secrets{"api_token": s}
@@ -168,7 +167,7 @@ func logAll(log *slog.Logger, v any) {
 	log.Warn(fmt.Sprint(v), v) // an odd number of arguments
 }
 
-// TestSecretIsSearchedFor checks the search itself: a value that is not a Secret is found in whatever shows it.
+// TestSecretIsSearchedFor checks the search itself: it finds a value that is not a Secret.
 func TestSecretIsSearchedFor(t *testing.T) {
 	text, raw := canary, []byte(canary)
 	for _, output := range []string{
@@ -183,7 +182,7 @@ func TestSecretIsSearchedFor(t *testing.T) {
 	}
 }
 
-// TestSecretShowsThatItIsOne tells the reader of a log that something was there.
+// TestSecretShowsThatItIsOne checks that the reader of a log sees that there was a secret.
 func TestSecretShowsThatItIsOne(t *testing.T) {
 	s := datadog.NewSecret(canary)
 	var asJSON, asText bytes.Buffer
@@ -241,7 +240,7 @@ func TestSecretIsZero(t *testing.T) {
 	}
 }
 
-// TestSecretFromText reads secrets as a library that reads the environment would.
+// TestSecretFromText reads secrets like a library that reads the environment.
 func TestSecretFromText(t *testing.T) {
 	var fromText, fromJSON datadog.Secret
 	if err := fromText.UnmarshalText([]byte(apiKey)); err != nil {

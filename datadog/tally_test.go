@@ -52,8 +52,7 @@ func TestTally(t *testing.T) {
 	}
 }
 
-// TestTallyOfOtherKeys counts the attempt with keys that have replaced those
-// that Datadog refused.
+// TestTallyOfOtherKeys expects that an attempt with other keys is counted.
 func TestTallyOfOtherKeys(t *testing.T) {
 	client, _ := client(reply(403, ""), reply(200, goodConfig))
 	client.Keys = func(context.Context, *datadog.Keys) (*datadog.Keys, error) {
@@ -68,8 +67,8 @@ func TestTallyOfOtherKeys(t *testing.T) {
 	}
 }
 
-// TestTallyOfManyCalls has calls wait side by side for a limit that is closed,
-// one of them for a part of the time only.
+// TestTallyOfManyCalls has concurrent calls wait for a closed limit. One of them
+// gives up.
 func TestTallyOfManyCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, _ := client(exhausted("siem", "60", goodConfig), reply(200, goodConfig))

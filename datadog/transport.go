@@ -11,15 +11,15 @@ import (
 	"time"
 )
 
-// NewTransport returns a transport that notices when a connection no longer
-// carries anything, for example because a firewall has forgotten it while Lambda
-// kept the instance frozen. Such a connection loses what is sent, without an
-// error, for as long as somebody waits.
+// NewTransport returns a transport that gives up dead connections. A connection is
+// dead if it loses what is sent without an error, for example because a firewall
+// forgot it while Lambda kept the instance frozen.
 //
-// Over HTTP/2 a silent connection is pinged after 5 seconds and closed after 3
-// more. HTTP/1.1 has no ping: there a connection is closed when an attempt runs
-// out of time. In either case a connection is not used after 30 idle seconds, and
-// a new one that takes longer than 5 seconds fails.
+// Over HTTP/2, a connection that is silent for 5 seconds is pinged, and closed if
+// no answer comes within 3 seconds. HTTP/1.1 has no ping, so a dead connection is
+// closed when the attempt that uses it runs out of time. A connection that was idle
+// for 30 seconds is not used again. Making one may take 5 seconds, and its TLS
+// handshake another 5.
 func NewTransport() *http.Transport {
 	return newTransport(patience{idle: 30 * time.Second, connect: 5 * time.Second, silence: 5 * time.Second, pong: 3 * time.Second})
 }
@@ -49,20 +49,20 @@ func (c *Client) transport() http.RoundTripper {
 	return c.own
 }
 
-// sending notes whether a request has got a connection.
-type sending struct{ wanted, got atomic.Bool }
+// connectionTrace notes whether a request has got a connection.
+type connectionTrace struct{ wanted, got atomic.Bool }
 
-func (s *sending) traced(ctx context.Context) context.Context {
+func (t *connectionTrace) context(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GetConn: func(string) { s.wanted.Store(true) },
-		GotConn: func(httptrace.GotConnInfo) { s.got.Store(true) },
+		GetConn: func(string) { t.wanted.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { t.got.Store(true) },
 	})
 }
 
-// neverSent reports whether a request that failed with err is known not to have
-// left: there was no connection for it.
-func (s *sending) neverSent(err error) bool {
+// neverSent reports whether a request that failed with err certainly was not sent,
+// because there was no connection for it.
+func (t *connectionTrace) neverSent(err error) bool {
 	var operation *net.OpError
-	return s.wanted.Load() && !s.got.Load() || errors.Is(err, syscall.ECONNREFUSED) ||
+	return t.wanted.Load() && !t.got.Load() || errors.Is(err, syscall.ECONNREFUSED) ||
 		errors.As(err, &operation) && operation.Op == "dial"
 }

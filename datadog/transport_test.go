@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// blackhole carries connections to a server. Told to forget, it swallows what comes over those it has, as a firewall
-// does that has lost them, and carries only new ones.
+// blackhole carries connections to a server. After forget it swallows what its connections carry, like a firewall that
+// has forgotten them. It still carries new ones.
 type blackhole struct {
 	address string
 	dials   atomic.Int64
@@ -27,7 +27,7 @@ type blackhole struct {
 	connections []*connection
 }
 
-// connection is one from a client to the server.
+// connection is a connection from a client to the server.
 type connection struct {
 	in, out net.Conn
 	dead    atomic.Bool
@@ -91,8 +91,8 @@ func (b *blackhole) forget() { b.each(func(c *connection) { c.dead.Store(true) }
 
 const oneConfig = `{"data":{"id":"1111","attributes":{"integration_type":"OKTA"}}}`
 
-// behindBlackhole returns a client of a server that answers every request with a config, over a transport as NewTransport
-// makes it, with less patience.
+// behindBlackhole returns a client of a server that answers every request with a config. Its transport is NewTransport's
+// with shorter times.
 func behindBlackhole(t *testing.T, http2 bool) (*Client, *blackhole, *http.Transport) {
 	t.Helper()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -118,7 +118,7 @@ func behindBlackhole(t *testing.T, http2 bool) (*Client, *blackhole, *http.Trans
 	}, hole, transport
 }
 
-// TestDeadConnectionIsGivenUp has the connection of a first call die before a second.
+// TestDeadConnectionIsGivenUp has a connection die between two calls.
 func TestDeadConnectionIsGivenUp(t *testing.T) {
 	t.Parallel()
 	client, hole, _ := behindBlackhole(t, true)
@@ -139,7 +139,7 @@ func TestDeadConnectionIsGivenUp(t *testing.T) {
 	}
 }
 
-// TestDeadConnectionIsNotUsedAgain gives a call too little time, and then makes another.
+// TestDeadConnectionIsNotUsedAgain has a connection die between two PATCHes, which are not repeated, and makes a third.
 func TestDeadConnectionIsNotUsedAgain(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		t.Run(fmt.Sprintf("HTTP/2 %t", http2), func(t *testing.T) {
@@ -165,7 +165,7 @@ func TestDeadConnectionIsNotUsedAgain(t *testing.T) {
 	}
 }
 
-// TestConnectionsThatAreNotMade leave no doubt: nothing was sent over them.
+// TestConnectionsThatAreNotMade has a TLS handshake hang. The PATCH was certainly not sent then.
 func TestConnectionsThatAreNotMade(t *testing.T) {
 	t.Parallel()
 	client, _, transport := behindBlackhole(t, true)

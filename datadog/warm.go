@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Warm fetches the keys and opens a connection, side by side, so that the first
-// call finds both. It does not report errors: the first call meets and reports
+// Warm fetches the keys and opens a connection concurrently, so that the first call
+// finds both. It does not report errors: the first call meets and reports
 // them.
 func (c *Client) Warm(ctx context.Context) {
 	var both sync.WaitGroup

@@ -68,8 +68,8 @@ func (s *Simulator) moveByItself(config *stored) {
 	}
 }
 
-// move sets a config's modified_at to a time by the clock. A date ahead of the clock moves too, since a client tells a
-// change by it.
+// move sets a config's modified_at to a time by the clock. A date ahead of the clock moves too, because a client
+// recognizes a change by it.
 func (c *stored) move(now time.Time) {
 	c.movedAt = now
 	c.ModifiedAt = withFraction(latest(now.UTC().Truncate(time.Microsecond), c.ModifiedAt.Add(time.Microsecond)))

@@ -29,11 +29,13 @@ func modifiedAt(t *testing.T, w *httptest.ResponseRecorder) time.Time {
 	return answer.Data.Attributes.ModifiedAt
 }
 
-// TestModifiedAtHasAFraction, also by a virtual clock that shows whole seconds.
+// TestModifiedAtHasAFraction has a virtual clock that shows whole seconds.
 func TestModifiedAtHasAFraction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sim := newSimulator(okta())
-		before := okta().ModifiedAt
+		config := okta()
+		config.ModifiedAt = time.Now().Add(-time.Hour)
+		sim := newSimulator(config)
+		before := config.ModifiedAt
 		for range 3 {
 			got := modifiedAt(t, do(sim, "PATCH", base+"/okta-1", patchOfAName))
 			if got.Nanosecond() == 0 || !got.After(before) {
@@ -156,7 +158,7 @@ func TestInitializingFor(t *testing.T) {
 	})
 }
 
-// TestManyConfigs lists and changes thousands of them, which is to take no longer for each the more there are.
+// TestManyConfigs lists and changes thousands of configs.
 func TestManyConfigs(t *testing.T) {
 	sim := newSimulator()
 	const configs = 5000

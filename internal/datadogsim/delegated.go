@@ -18,29 +18,29 @@ import (
 
 const delegatedPath = "/api/v2/delegated-token"
 
-// trust is the AWS identity that is mapped to a service account, with the secrets to recompute its signatures. Datadog
-// has none of these: it asks STS.
+// trust is the AWS identity that is mapped to a service account, with the secrets to compute its signatures. Datadog has
+// no such secrets and asks STS instead.
 type trust struct {
 	orgUUID, accessKeyID, secretAccessKey, sessionToken, region string
 }
 
-// TrustAWS maps an AWS identity to a service account of an organization: proofs that it has signed are exchanged for
-// tokens. An empty organization ends that.
+// TrustAWS maps an AWS identity to a service account of an organization, so that its proofs are exchanged for tokens. An
+// empty organization removes the mapping.
 func (s *Simulator) TrustAWS(orgUUID, accessKeyID, secretAccessKey, sessionToken, region string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.trusted = trust{orgUUID, accessKeyID, secretAccessKey, sessionToken, region}
 }
 
-// IssueTokens says how the tokens begin that proofs are exchanged for, and how long they live: 15 minutes unless said.
-// With a life of 0 the answer does not tell.
+// IssueTokens sets the prefix of the tokens that proofs are exchanged for, and their life. The default is 15 minutes. With
+// a life of 0 they live 15 minutes too, and the answer does not say when they expire.
 func (s *Simulator) IssueTokens(prefix string, life time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tokenPrefix, s.tokenLife = prefix, life
 }
 
-// RevokeTokens ends all tokens that proofs have been exchanged for.
+// RevokeTokens revokes all tokens that proofs have been exchanged for.
 func (s *Simulator) RevokeTokens() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,12 +81,12 @@ const (
 	amzTime      = "20060102T150405Z"
 )
 
-// signedHeaders are those that a proof has to sign, in the order of a signature.
+// signedHeaders are the headers that a proof must sign, in the order of a signature.
 var signedHeaders = []string{"content-length", "content-type", "host", "x-amz-date", "x-amz-security-token", "x-ddog-org-id"}
 
 var authorization = regexp.MustCompile(`^AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([^/]+)/sts/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=([0-9a-f]{64})$`)
 
-// check tells what is wrong with a proof, as far as that can be told without asking STS.
+// check returns what is wrong with a proof.
 func (t trust) check(proof string, now time.Time) error {
 	parts := strings.Split(proof, "|")
 	if len(parts) != 4 || parts[2] != http.MethodPost {
@@ -122,14 +122,14 @@ func (t trust) check(proof string, now time.Time) error {
 	case values["host"] != host, values["content-type"] != formType, values["content-length"] != strconv.Itoa(len(identityCall)):
 		return errors.New("the proof's headers are not those of its call")
 	case values["x-amz-security-token"] != t.sessionToken:
-		return fmt.Errorf("the session token %s is not valid", values["x-amz-security-token"]) // as careless as a server may be
+		return fmt.Errorf("the session token %s is not valid", values["x-amz-security-token"]) // quoted, as a careless server may do
 	case err != nil, now.Sub(signedAt).Abs() > 5*time.Minute:
 		return errors.New("the proof is not of now")
 	}
 	return t.checkSignature(values, signedAt)
 }
 
-// checkSignature computes the signature anew.
+// checkSignature computes the signature and compares it with the proof's.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 func (t trust) checkSignature(values map[string]string, at time.Time) error {
 	found := authorization.FindStringSubmatch(values["authorization"])

@@ -15,8 +15,8 @@ const (
 	anObject = "an object"
 )
 
-// property is what the description says of one property of a JSON object. Properties it does not name may be anything,
-// since none of its schemas forbids additional ones.
+// property is the description of one property of a JSON object. An object can have other properties with any value,
+// because no schema of the description forbids them.
 type property struct {
 	name       string
 	kind       string // aString, aBoolean or anObject
@@ -27,7 +27,7 @@ type property struct {
 
 var integrationTypes = []string{"GOOGLE_WORKSPACE", "OKTA", "ENTRA_ID", "CROWDSTRIKE", "SENTINELONE"}
 
-// envelope is what the bodies of all operations and types share.
+// envelope is the outer part of the bodies of all operations and types.
 var envelope = []property{
 	{name: "data", kind: anObject, required: true, properties: []property{
 		{name: "type", kind: aString, required: true, oneOf: []string{"integration_config"}},
@@ -37,7 +37,7 @@ var envelope = []property{
 	}},
 }
 
-// secretsOf holds the properties of each type's secrets. ENTRA_ID has none, so for it any object will do.
+// secretsOf holds the properties of each type's secrets. ENTRA_ID has none and accepts any object.
 var secretsOf = map[string][]property{
 	"GOOGLE_WORKSPACE": {
 		{name: "admin_email", kind: aString},
@@ -78,7 +78,7 @@ func validateProperties(integrationType string) []property {
 	}
 }
 
-// attributes returns the attributes in the body of a call, all of them as their properties say.
+// attributes returns the attributes in the body of a call, after it has checked them.
 func attributes(c call, properties func(integrationType string) []property) (map[string]any, error) {
 	body, err := document(c)
 	if err != nil {
@@ -105,8 +105,8 @@ func document(c call) (map[string]any, error) {
 	return body, nil
 }
 
-// check reports the first property that an object lacks or has wrong. It names places and never values, because a
-// value may be a secret.
+// check returns an error for the first property that is missing or wrong. The error names the place and not the value,
+// which may be a secret.
 func check(place string, object map[string]any, properties []property) error {
 	for _, p := range properties {
 		value, present := object[p.name]

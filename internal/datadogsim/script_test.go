@@ -129,7 +129,7 @@ func TestScriptedAnswerNeedsNoKeys(t *testing.T) {
 	}
 }
 
-// wantAbort makes a PATCH that must end as net/http wants a handler to end that gives no answer.
+// wantAbort makes a PATCH that must end without an answer.
 func wantAbort(t *testing.T, sim *datadogsim.Simulator) {
 	t.Helper()
 	defer func() {
@@ -254,7 +254,7 @@ func TestDelayedAnswer(t *testing.T) {
 	})
 }
 
-// TestAnswersThatAct scripts a PATCH that is taken, whatever its client is answered.
+// TestAnswersThatAct has PATCHes take effect whatever the answer is.
 func TestAnswersThatAct(t *testing.T) {
 	body := envelope(`{"integration_type":"OKTA","name":"new"}`)
 	own := `"name":"new"`
