@@ -2,8 +2,10 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 
 	"credential-relay/datadog"
@@ -80,13 +82,19 @@ func (e *Engine) put(ctx context.Context, secrets datadog.Secrets) error {
 	})
 }
 
+// isBadRequest reports whether Datadog calls the request wrong.
+func isBadRequest(err error) bool {
+	var answer *datadog.Error
+	return errors.As(err, &answer) && answer.FromDatadog && (answer.Status == http.StatusBadRequest || answer.Status == http.StatusUnprocessableEntity)
+}
+
 // explainAzure adds what to do to an answer of the Azure integration. Datadog
 // does not document its answer for an app registration that it does not know.
 func explainAzure(err error) error {
 	switch {
 	case datadog.IsNotFound(err):
 		return fmt.Errorf("%w: Datadog's Azure integration has no app registration with this tenant_id and client_id; add it there first", err)
-	case datadog.IsInvalidCredential(err):
+	case isBadRequest(err):
 		return fmt.Errorf("%w: check that Datadog's Azure integration has an app registration with this tenant_id and client_id", err)
 	default:
 		return err

@@ -114,7 +114,8 @@ func (w *work) masked() Result {
 	w.result.NotValidated = w.mask.Text(w.result.NotValidated)
 	w.result.ReceiptError = w.mask.Text(w.result.ReceiptError)
 	if w.result.Error != nil {
-		w.result.Error.Message = w.mask.Text(w.result.Error.Message)
+		// As an error it may be longer: what to do stands at its end.
+		w.result.Error.Message = w.mask.Error(errors.New(w.result.Error.Message)).Error()
 	}
 	return w.result
 }
