@@ -150,6 +150,7 @@ func TestFlagHidesNothing(t *testing.T) {
 				if s := w.status(aboutOkta); s.Status != StatusChanged {
 					t.Errorf("got the status %s, want changed", encoded(t, s))
 				}
+				time.Sleep(overlap)
 				if r := w.event(SecretNamed(oktaSecret), ""); r.Outcome != Updated || w.held() != canary {
 					t.Errorf("got %s and %q held, want the edit repaired", encoded(t, r), w.held())
 				}
