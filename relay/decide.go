@@ -53,7 +53,8 @@ var (
 
 // decide returns what to do about a binding, from what was read about it. It
 // reads and sends nothing itself. scheduled is set for a reconcile, which alone
-// settles receipts. The rows stand in the order of their precedence.
+// settles receipts and acts on dates of a moment ago. The rows stand in the order
+// of their precedence.
 func decide(b Binding, f found, scheduled bool, at time.Time) decision {
 	if d, unusable := f.unusable(b); unusable {
 		return d
@@ -68,7 +69,7 @@ func decide(b Binding, f found, scheduled bool, at time.Time) decision {
 		return decision{action: relayIt, status: StatusUnknown}
 	case f.receipt.VersionID != f.now.id:
 		return decision{action: relayIt, status: StatusBehind}
-	case f.dateMoved() && !f.receipt.movesByItself(at):
+	case f.dateMoved() && !f.receipt.movesByItself(at) && (scheduled || !f.receipt.isFresh(at)):
 		return decision{action: relayIt, status: StatusChanged, moved: true}
 	case !f.receipt.Settled && scheduled:
 		return decision{action: relayIt, status: f.standing(), settles: true}
@@ -166,6 +167,13 @@ const (
 func (r *Receipt) movesByItself(at time.Time) bool {
 	return r.Moves >= movesToBelieve && at.Sub(r.At).Abs() < movesPause
 }
+
+// overlap is how long relays of duplicate events may go side by side.
+const overlap = 2 * time.Minute
+
+// isFresh reports whether a relay of the same version may still go on elsewhere, so
+// that the config's date may be its. Duplicate events would otherwise relay in turns.
+func (r *Receipt) isFresh(at time.Time) bool { return at.Sub(r.At).Abs() < overlap }
 
 // standing returns how a config stands that holds the current version.
 func (f found) standing() Status {

@@ -175,6 +175,11 @@ func TestDecide(t *testing.T) {
 		{"a date that was rounded", []func(*situation){dates(changedDate.Round(time.Second), changedDate)}, nothing},
 		{"the next whole second", []func(*situation){dates(changedDate.Truncate(time.Second).Add(time.Second), changedDate.Truncate(time.Second))}, changed},
 
+		{"changed right after the relay, and this is an event", []func(*situation){moves(0, overlap-time.Second)}, nothing},
+		{"changed right after the relay, and this is the schedule", []func(*situation){moves(0, overlap-time.Second), scheduled}, changed},
+		{"changed right after the relay, and the flag is wrong", []func(*situation){moves(0, overlap-time.Second), mode(On, false)}, flag},
+		{"changed after the relay", []func(*situation){moves(0, overlap)}, changed},
+
 		{"moved twice in a row", []func(*situation){moves(2, time.Hour)}, changed},
 		{"moved three times", []func(*situation){moves(3, time.Hour)}, nothing},
 		{"moved three times, the last a day ago", []func(*situation){moves(3, day)}, changed},

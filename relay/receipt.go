@@ -168,10 +168,11 @@ func (w *work) nextReceipt(d decision, at time.Time) (next Receipt, changed bool
 			next.Refused = before.Refused
 		}
 		if d.settles {
-			next.Settled = true
+			next.Settled, next.Moves = true, before.Moves
 		}
 		if d.moved && before.VersionID == next.VersionID {
 			next.Moves = before.movesAfter(at)
+			next.Settled = next.Settled || next.Moves > movesToBelieve // it is relayed once a day as it is
 		}
 		if w.flag != nil { // which moved the date once more
 			next.ModifiedAt, next.Settled = w.patched.ModifiedAt, false

@@ -117,7 +117,7 @@ func (s Selector) nothingBound(e *Engine) error {
 func (e *Engine) serve(ctx context.Context, w *work, request Request) error {
 	w.Binding = w.withEnabled(request.Enabled)
 	w.result.VersionID = w.now.id
-	d := decide(w.Binding, w.found, request.settle, time.Now())
+	d := decide(w.Binding, w.found, request.settle || !request.IfDue, time.Now())
 	switch {
 	case request.Enabled == Off:
 		return e.turnOff(ctx, w, request.DryRun)

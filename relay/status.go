@@ -62,7 +62,7 @@ func (e *Engine) Status(ctx context.Context, selector Selector) (statuses []Bind
 		if err := w.isAbout(selector); err != nil {
 			return err
 		}
-		d := decide(w.Binding, w.found, false, time.Now())
+		d := decide(w.Binding, w.found, true, time.Now())
 		w.status = d.status
 		return d.err
 	})
