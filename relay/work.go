@@ -111,12 +111,18 @@ func (w *work) end(err error) {
 // masked takes out of the result everything secret that the relay touched. It is
 // called once, when the result leaves the engine.
 func (w *work) masked() Result {
-	w.result.NotValidated = w.mask.Text(w.result.NotValidated)
-	w.result.ReceiptError = w.mask.Text(w.result.ReceiptError)
+	w.result.NotValidated = maskedMessage(&w.mask, w.result.NotValidated)
+	w.result.ReceiptError = maskedMessage(&w.mask, w.result.ReceiptError)
 	if w.result.Error != nil {
-		w.result.Error.Message = w.mask.Text(w.result.Error.Message)
+		w.result.Error.Message = maskedMessage(&w.mask, w.result.Error.Message)
 	}
 	return w.result
+}
+
+// maskedMessage returns the text of an error with each secret masked. It keeps
+// 2,000 characters, because several messages may be joined in it.
+func maskedMessage(mask *datadog.Mask, text string) string {
+	return mask.Error(errors.New(text)).Error()
 }
 
 // notValidated notes Datadog's first answer that it does not offer to try the
