@@ -25,6 +25,7 @@ type work struct {
 	withdrawn bool                       // the receipt no longer names a version
 	flagOnly  bool                       // only the flag is asked for, whatever the source is
 	sent      bool                       // a step of a rotation has sent the credential
+	elsewhere bool                       // the rotation's step failed for another binding only
 	flag      *bool                      // what was sent alone; nil when nothing was
 	said      Outcome                    // what Datadog said of the version it holds, asked without a PATCH
 	status    Status                     // how the binding stood when it was looked at
