@@ -57,7 +57,7 @@ func (e *Engine) Check(ctx context.Context) (checks []Check) {
 	checks = append(checks, e.checkSources(ctx, all.works)...)
 	checks = append(checks, e.checkReceipts(ctx, all.works))
 	for i := range checks {
-		checks[i].Detail = mask.Text(checks[i].Detail)
+		checks[i].Detail = maskedMessage(&mask, checks[i].Detail)
 	}
 	return checks
 }

@@ -77,6 +77,9 @@ func (e *Engine) awaitVerdict(ctx context.Context, w *work) error {
 // relay stops with otherwise.
 func (e *Engine) tryStored(ctx context.Context, w *work) error {
 	answer := e.Datadog.ValidateStored(ctx, w.ConfigID)
+	if w.took == nil {
+		e.maskHeld(ctx, w, answer)
+	}
 	switch {
 	case answer == nil:
 		w.triedStored()
@@ -101,6 +104,31 @@ func (e *Engine) tryStored(ctx context.Context, w *work) error {
 	}
 	w.triedStored()
 	return &stop{outcome: Invalid, stage: AtConfirm, cause: answer}
+}
+
+// maskHeld has the current credential masked in an answer about what Datadog
+// holds, which may quote it. Where the credential cannot be read, it takes
+// Datadog's words out of the answer.
+func (e *Engine) maskHeld(ctx context.Context, w *work, answer error) {
+	var said *datadog.Error
+	if !errors.As(answer, &said) || len(said.Messages) == 0 {
+		return
+	}
+	hint := ""
+	if w.receipt != nil {
+		hint = w.receipt.VersionID
+	}
+	held, err := e.Sources.readVersion(ctx, w.Source, hint)
+	if err != nil {
+		said.Messages = nil
+		return
+	}
+	secrets, err := held.Select(w.Fields)
+	if err != nil {
+		said.Messages = nil
+		return
+	}
+	w.mask.Add(secrets)
 }
 
 // verdictOf returns what a state that was read after the PATCH says, where

@@ -48,7 +48,7 @@ func (d decision) callsDatadog() bool { return d.action != report && d.action !=
 
 var (
 	errSourceDeleted = errors.New("the source is deleted, or marked for deletion; restore it, or delete the binding")
-	errNoSource      = errors.New("there is no such secret or parameter; check the name in the binding's parameter")
+	errNoSource      = errors.New("there is no such secret or parameter; check the binding: its parameter's name, or its secret_arn")
 )
 
 // decide returns what to do about a binding, from what was read about it. It

@@ -26,10 +26,16 @@ func (s *rotationStep) failed() bool {
 	return s.err != nil || slices.ContainsFunc(s.works, func(w *work) bool { return w.result.Failed() || w.result.Outcome == Pending })
 }
 
+// results returns the results. Those that stopped the step come first, because
+// Secrets Manager shows the first one only.
 func (s *rotationStep) results() []Result {
-	results := make([]Result, len(s.works))
-	for i, w := range s.works {
-		results[i] = w.masked()
+	var results []Result
+	for _, elsewhere := range []bool{false, true} {
+		for _, w := range s.works {
+			if w.elsewhere == elsewhere {
+				results = append(results, w.masked())
+			}
+		}
 	}
 	return results
 }
@@ -160,6 +166,7 @@ func (s *rotationStep) putBack(ctx context.Context) {
 // notePutBack adds to the result what became of the current credential.
 func (w *work) notePutBack(back Result) {
 	if w.result.Error == nil {
+		w.elsewhere = true
 		w.result.Outcome = Failed
 		w.result.Error = &Error{Stage: AtConfirm, Message: "the rotation's step failed elsewhere", Retryable: true}
 	}

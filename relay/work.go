@@ -25,6 +25,7 @@ type work struct {
 	withdrawn bool                       // the receipt no longer names a version
 	flagOnly  bool                       // only the flag is asked for, whatever the source is
 	sent      bool                       // a step of a rotation has sent the credential
+	elsewhere bool                       // the rotation's step failed for another binding only
 	flag      *bool                      // what was sent alone; nil when nothing was
 	said      Outcome                    // what Datadog said of the version it holds, asked without a PATCH
 	status    Status                     // how the binding stood when it was looked at
@@ -111,13 +112,18 @@ func (w *work) end(err error) {
 // masked takes out of the result everything secret that the relay touched. It is
 // called once, when the result leaves the engine.
 func (w *work) masked() Result {
-	w.result.NotValidated = w.mask.Text(w.result.NotValidated)
-	w.result.ReceiptError = w.mask.Text(w.result.ReceiptError)
+	w.result.NotValidated = maskedMessage(&w.mask, w.result.NotValidated)
+	w.result.ReceiptError = maskedMessage(&w.mask, w.result.ReceiptError)
 	if w.result.Error != nil {
-		// As an error it may be longer: what to do stands at its end.
-		w.result.Error.Message = w.mask.Error(errors.New(w.result.Error.Message)).Error()
+		w.result.Error.Message = maskedMessage(&w.mask, w.result.Error.Message)
 	}
 	return w.result
+}
+
+// maskedMessage returns the text of an error with each secret masked. It keeps
+// 2,000 characters, because several messages may be joined in it.
+func maskedMessage(mask *datadog.Mask, text string) string {
+	return mask.Error(errors.New(text)).Error()
 }
 
 // notValidated notes Datadog's first answer that it does not offer to try the

@@ -3,7 +3,7 @@ package relay
 import (
 	"context"
 	"encoding/json"
-	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -332,11 +332,11 @@ func (w *world) withoutValidation() {
 // conflict is Datadog's answer that something stands against a call.
 var conflict = datadogsim.Answer{Status: http.StatusConflict, Body: `{"errors":["conflict"]}`}
 
-// refuse has Datadog refuse every credential that holds a text.
+// refuse has Datadog refuse every credential that holds a text, and quote it.
 func (w *world) refuse(text string) {
 	w.datadog.Accept(func(_, _ string, secrets map[string]any) error {
 		if held, _ := json.Marshal(secrets); strings.Contains(string(held), text) {
-			return errors.New("the source does not accept it")
+			return fmt.Errorf("the source does not accept %s", held)
 		}
 		return nil
 	})

@@ -61,6 +61,12 @@ func TestScenarios(t *testing.T) {
 			"federation":   trustAWS,
 			"revoke":       revokeTokens,
 			"start":        startEarly,
+			"receipt":      showReceipt,
+			"unbind":       deleteBinding,
+			"edit":         editConfig,
+			"state":        setState,
+			"dates":        showDates,
+			"stale":        answerStale,
 		},
 	})
 }
@@ -130,19 +136,17 @@ func makeBinding(ts *testscript.TestScript, _ bool, args []string) {
 	worldOf(ts).aws.PutParameter("/credential-relay/"+args[0]+"/"+args[1], "String", args[2])
 }
 
-// config [-invalid] ID TYPE makes an integration config that holds an old
-// credential; an invalid one was changed just now.
+// config ID TYPE makes an integration config that holds an old credential, and
+// that no receipt knows.
 func makeConfig(ts *testscript.TestScript, _ bool, args []string) {
-	need(ts, args, 2, "config [-invalid] ID TYPE")
-	made := datadogsim.Config{
-		Domain: "acme.example.com", Name: "Acme", Enabled: true, State: "valid", Secrets: map[string]any{"api_token": "old"},
-	}
-	if args[0] == "-invalid" {
-		made.State, made.ModifiedAt = "invalid", time.Now().Add(time.Minute)
-		args = args[1:]
-	}
-	made.ID, made.Type = args[0], args[1]
-	worldOf(ts).datadog.PutConfig(made)
+	need(ts, args, 2, "config ID TYPE")
+	w := worldOf(ts)
+	w.configs = append(w.configs, args[0])
+	w.callAWS("DeleteParameter", fmt.Sprintf(`{"Name":%q}`, receiptName(args[0])))
+	w.datadog.PutConfig(datadogsim.Config{
+		ID: args[0], Type: args[1], Domain: "acme.example.com", Name: "Acme", Enabled: true, State: "valid",
+		Secrets: map[string]any{"api_token": "old"}, ModifiedAt: time.Now().UTC(),
+	})
 }
 
 // refuse TEXT has Datadog call every credential invalid that holds TEXT, and
@@ -165,17 +169,20 @@ func keepInitializing(ts *testscript.TestScript, _ bool, args []string) {
 	worldOf(ts).datadog.Initializing(n)
 }
 
-// datadog OPERATION [-always] [-echo] [-drop] [-slow DURATION] [-type TYPE] [-header NAME:VALUE] [-fill BYTES] STATUS [BODY]
+// datadog OPERATION [-always] [-act] [-echo] [-drop] [-slow DURATION] [-type TYPE] [-header NAME:VALUE] [-fill BYTES] STATUS [BODY]
 // has Datadog answer the next call of an operation so, or all of them. With
-// -fill, each % of the body is that many bytes.
+// -act, Datadog first does what is asked. With -fill, each % of the body is that
+// many bytes.
 func scriptDatadog(ts *testscript.TestScript, _ bool, args []string) {
-	need(ts, args, 2, "datadog OPERATION [-always] [-echo] [-drop] [-slow DURATION] [-type TYPE] [-header NAME:VALUE] [-fill BYTES] STATUS [BODY]")
+	need(ts, args, 2, "datadog OPERATION [-always] [-act] [-echo] [-drop] [-slow DURATION] [-type TYPE] [-header NAME:VALUE] [-fill BYTES] STATUS [BODY]")
 	w, operation := worldOf(ts), datadogsim.Operation(args[0])
 	answer, always, fill := datadogsim.Answer{}, false, 1
 	for args = args[1:]; len(args) > 0; args = args[1:] {
 		switch args[0] {
 		case "-always":
 			always = true
+		case "-act":
+			answer.Act = true
 		case "-echo":
 			answer.EchoRequest = true
 		case "-drop":

@@ -19,17 +19,19 @@ import (
 	"credential-relay/internal/datadogsim"
 )
 
-// Each scenario plants these, and no output of any kind may hold one.
+// Each scenario plants these, and no output of any kind may hold one. None holds
+// eight characters of a word that the outputs need: those would be masked there.
 var canaries = map[string]string{
-	"CANARY":        "canary-0Q7ofTheSource-k4wz",
-	"CANARY2":       "canary-9Z3afterRotation-m8ty",
-	"APIKEY":        "canary-4D1datadog-apikey",
-	"APPKEY":        "canary-8E2datadog-appkey",
-	"AWS_SECRETKEY": "canary-6F5aws-secretkey",
-	"AWS_SESSION":   "canary-3K8aws-sessiontoken",
-	"ISSUED":        "canary-2T7datadog-issuedtoken",
-	"SIGNING":       "whsec_Y2FuYXJ5LTdHNnNpZ25pbmctc2VjcmV0LW9uZQ==",
-	"SIGNING2":      "whsec_Y2FuYXJ5LTVINHNpZ25pbmctc2VjcmV0LXR3bw==",
+	"CANARY":         "canary-0Q7ofTheSource-k4wz",
+	"CANARY2":        "canary-9Z3afterRotation-m8ty",
+	"APIKEY":         "canary-4D1theApiKey-q7xj",
+	"APPKEY":         "canary-8E2theAppKey-w3vn",
+	"AWS_SECRETKEY":  "canary-6F5theAwsKey-r5bd",
+	"AWS_SESSION":    "canary-3K8theAwsToken-h2pc",
+	"ISSUED":         "canary-2T7issuedToken-g6ls",
+	"SIGNING":        "whsec_Y2FuYXJ5LTdHNnNpZ25pbmctc2VjcmV0LW9uZQ==",
+	"SIGNING2":       "whsec_Y2FuYXJ5LTVINHNpZ25pbmctc2VjcmV0LXR3bw==",
+	"ROTATION_TOKEN": "e7b0a4c2-18d5-4f63-9c0e-5a2d7b8f1e21", // of events/rotation-….json
 }
 
 // world is what surrounds the function in one scenario.
@@ -45,6 +47,7 @@ type world struct {
 	replies        bytes.Buffer
 	lock           sync.Mutex
 	versions       []string // of secrets, in the order of their making; guarded by lock
+	configs        []string // the ids of integration configs
 	readsBefore    int
 	requestsBefore int
 	invocations    int
@@ -155,10 +158,14 @@ func (w *world) planted() map[string]string {
 	return planted
 }
 
-// leak tells which canary an output holds, plain or in base64.
+// leak returns an error that names the canary that an output or a receipt holds,
+// plain or in base64.
 func (w *world) leak() error {
 	planted := w.planted()
 	outputs := map[string]string{"a reply": w.replies.String(), "the log": w.stdout.String(), "stderr": w.stderr.String()}
+	for _, id := range w.configs {
+		outputs["the receipt of "+id] = w.receipt(id)
+	}
 	for name, text := range outputs {
 		for canary, value := range planted {
 			if strings.Contains(text, value) || strings.Contains(text, base64.StdEncoding.EncodeToString([]byte(value))) {
@@ -176,16 +183,22 @@ func (w *world) made(version string) {
 	w.versions = append(w.versions, version)
 }
 
-var uuid = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+var (
+	uuid             = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+	parameterVersion = regexp.MustCompile(`([0-9]+)@` + date.String())
+	date             = regexp.MustCompile(`[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z`)
+)
 
-// named replaces what is different each time: the ids of versions.
+// named replaces what is different each time: the ids of versions, and dates.
 func (w *world) named(text string) string {
 	w.lock.Lock()
 	defer w.lock.Unlock()
 	for i, id := range w.versions {
 		text = strings.ReplaceAll(text, id, fmt.Sprintf("version-%d", i+1))
 	}
-	return uuid.ReplaceAllString(text, "another-version")
+	text = uuid.ReplaceAllString(text, "another-version")
+	text = parameterVersion.ReplaceAllString(text, "parameter-version-$1")
+	return date.ReplaceAllString(text, "a-date")
 }
 
 func bootstrapPath(search func(string) (string, error)) (string, error) {
