@@ -296,7 +296,7 @@ func startFunction(ts *testscript.TestScript, w *world) {
 		path = "bootstrap"
 	}
 	settings := map[string]string{}
-	for _, name := range []string{"DD_SITE", "DD_API_URL", "DD_API_KEY", "DD_APP_KEY", "DD_BEARER_TOKEN", "DD_CREDENTIALS_ARN", "DD_ORG_UUID", "BINDINGS_PATH", "WEBHOOK_SECRET_ARN", "STACK_NAME"} {
+	for _, name := range []string{"DD_SITE", "DD_API_URL", "DD_API_KEY", "DD_APP_KEY", "DD_BEARER_TOKEN", "DD_CREDENTIALS_ARN", "DD_ORG_UUID", "BINDINGS_PATH", "WEBHOOK_SECRET_ARN", "WEBHOOK_MAY_DISABLE", "STACK_NAME"} {
 		if value := ts.Getenv(name); value != "" {
 			settings[name] = strings.TrimPrefix(value, "unset")
 		}
