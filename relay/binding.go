@@ -52,7 +52,7 @@ func parseBinding(kind Kind, directory string, parameter types.Parameter) Bindin
 
 func (b *Binding) parse(parameter types.Parameter) (err error) {
 	if b.home, err = arn.Parse(aws.ToString(parameter.ARN)); err != nil {
-		return errors.New("Parameter Store's answer has no ARN for this binding, so our own account is not known; try again")
+		return errors.New("the answer of Parameter Store has no ARN for this binding, so our own account is not known; try again")
 	}
 	if parameter.Type != types.ParameterTypeString {
 		return fmt.Errorf("the parameter is of type %s; a binding is never secret: make it a String", parameter.Type)

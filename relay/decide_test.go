@@ -23,7 +23,7 @@ type situation struct {
 var (
 	changedDate = time.Date(2000, 1, 2, 3, 4, 5, 600_000_000, time.UTC)
 	notFound    = &ssmtypes.ParameterNotFound{}
-	denied      = errors.New("AccessDeniedException")
+	errDenied   = errors.New("AccessDeniedException")
 )
 
 // inOrder returns a situation in which there is nothing to do.
@@ -68,7 +68,7 @@ var rows = []struct {
 	{"the config is of another type", func(s *situation) { s.config.Type = "CROWDSTRIKE" }, decision{action: report, status: StatusBroken, err: withError("is of type CROWDSTRIKE")}},
 	{"the source is marked for deletion", func(s *situation) { s.now.deleted = true }, decision{action: report, status: StatusBroken, err: errSourceDeleted}},
 	{"the source was never seen", func(s *situation) { s.nowErr, s.receipt = notFound, nil }, decision{action: report, status: StatusBroken, err: errNoSource}},
-	{"the source is unreadable", func(s *situation) { s.nowErr = denied }, decision{action: report, status: StatusBroken, err: withError("failed at source: AccessDeniedException")}},
+	{"the source is unreadable", func(s *situation) { s.nowErr = errDenied }, decision{action: report, status: StatusBroken, err: withError("failed at source: AccessDeniedException")}},
 	{"no receipt", func(s *situation) { s.receipt = nil }, decision{action: relayIt, status: StatusUnknown}},
 	{"the current version was refused", func(s *situation) {
 		s.receipt.VersionID, s.receipt.Refused = "v1", &Refused{VersionID: s.now.id}
@@ -158,7 +158,7 @@ func TestDecide(t *testing.T) {
 		}}, decision{action: report, status: StatusBroken, err: errNoSource}},
 		{"marked: follow", []func(*situation){mode(Follow, true), func(s *situation) { s.now = current{deleted: true} }}, off},
 		{"marked: follow, without a receipt", []func(*situation){mode(Follow, true), func(s *situation) { s.now, s.receipt = current{deleted: true}, nil }}, off},
-		{"unreadable: follow", []func(*situation){mode(Follow, true), func(s *situation) { s.nowErr = denied }}, decision{action: report, status: StatusBroken, err: denied}},
+		{"unreadable: follow", []func(*situation){mode(Follow, true), func(s *situation) { s.nowErr = errDenied }}, decision{action: report, status: StatusBroken, err: errDenied}},
 
 		{"the config may not be read, and all is well", []func(*situation){forbidden}, nothing},
 		{"the config may not be read, and a flag is wanted", []func(*situation){mode(On, false), forbidden}, nothing},

@@ -406,7 +406,9 @@ func TestFollowNeverThere(t *testing.T) {
 				source := given(w)
 				w.forget()
 				for _, request := range []Request{
-					{Selector: Selector{Source: source}}, {Selector: Selector{Source: source}, IfDue: true}, {Selector: Selector{ConfigID: "1111"}},
+					{Selector: Selector{Source: source}},
+					{Selector: Selector{Source: source}, IfDue: true},
+					{Selector: Selector{ConfigID: "1111"}},
 					{Selector: Selector{All: true}, IfDue: true, settle: true},
 				} {
 					r := w.asked(request)

@@ -40,7 +40,7 @@ func (inConfig) validate(ctx context.Context, e *Engine, w *work) (offered bool,
 	return !datadog.IsNotOffered(err), err
 }
 
-var errTriedWhenStored = errors.New("Datadog tries an Entra ID credential only once it is stored")
+var errTriedWhenStored = errors.New("an Entra ID credential is tried only once it is stored")
 
 // validate does not call Datadog. For ENTRA_ID the call carries no secrets and
 // would judge the credential already stored: that says nothing about the
