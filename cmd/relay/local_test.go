@@ -68,7 +68,7 @@ func TestTheCommandsItOffersWork(t *testing.T) {
 		case 0: // the event of the rotation is delivered by itself
 			until(t, printed, "outcome=updated")
 		case 2:
-			until(t, printed, "outcome=unchanged")
+			until(t, printed, "outcome=would_update")
 		case 3:
 			until(t, printed, "trigger=webhook")
 		case 4: // the event of this rotation asks for nothing; the next relay meets refused keys
