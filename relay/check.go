@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -46,6 +48,7 @@ func (e *Engine) Check(ctx context.Context) (checks []Check) {
 	if surveyErr != nil {
 		return append(checks, check("bindings path", surveyErr, ""))
 	}
+	slices.SortFunc(all.works, func(a, b *work) int { return strings.Compare(a.Parameter, b.Parameter) })
 	checks = append(checks,
 		check("Datadog permission integrations_read", all.listErr, fmt.Sprintf("Datadog lists %d integration configs", all.listed)),
 		lastStored("Datadog permission manage_integrations", all.works, inConfig{}),

@@ -2,6 +2,8 @@ package relay
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"credential-relay/datadog"
@@ -45,10 +47,10 @@ type BindingStatus struct {
 	Error      *Error        `json:"error,omitempty"`
 }
 
-// Status returns how each binding stands that a selector is about, and how many
-// bindings it left for want of time. It changes nothing, and reads and sends no
-// credential. When the bindings cannot be listed, or there is none, the one
-// status has no binding, and its error says why.
+// Status returns how each binding stands that a selector is about, by the name of
+// its parameter, and how many bindings it left for want of time. It changes
+// nothing, and reads and sends no credential. When the bindings cannot be listed,
+// or there is none, the one status has no binding, and its error says why.
 func (e *Engine) Status(ctx context.Context, selector Selector) (statuses []BindingStatus, left int) {
 	defer onPanic(func(err error) { statuses = []BindingStatus{newWork(Binding{}).standing(selector.result(err))} })
 	all, err := e.survey(ctx, selector)
@@ -73,6 +75,7 @@ func (e *Engine) Status(ctx context.Context, selector Selector) (statuses []Bind
 			statuses = append(statuses, w.standing(results[i]))
 		}
 	}
+	slices.SortFunc(statuses, func(a, b BindingStatus) int { return strings.Compare(a.Binding, b.Binding) })
 	return statuses, left
 }
 
